@@ -1,0 +1,93 @@
+/**
+ * The one error table: code, what happened, what to do, whether trying again can help, and the exit code of the command.
+ * Workflows, the command line and docs/errors.md read it; a test holds the docs against it.
+ */
+
+/** Exit codes of every ropesweep command. */
+export const EXIT = { done: 0, error: 1, badInput: 2, incomplete: 3 } as const;
+
+interface ErrorKind {
+  /** What happened, in one sentence. */
+  readonly what: string;
+  /** What the user does about it. */
+  readonly mend: string;
+  /** Whether the same work may succeed when tried again without a change. */
+  readonly retryable: boolean;
+  readonly exitCode: (typeof EXIT)[keyof typeof EXIT];
+}
+
+const badInput = (what: string, mend: string): ErrorKind => ({ what, mend, retryable: false, exitCode: EXIT.badInput });
+
+export const ERRORS = {
+  SPEC_UNREADABLE: badInput('The sweep file cannot be read.', 'Check the path and that you may read it.'),
+  SPEC_SYNTAX: badInput('The sweep file is not valid YAML.', 'Mend the line that the message names.'),
+  SPEC_INVALID: badInput('The sweep file does not describe a sweep.', 'Mend every place that the message lists.'),
+  OPTION_INVALID: badInput('An option of the command is wrong.', 'See the command with --help.'),
+  CHECKPOINT_MISSING: badInput('A checkpoint folder or one of its files is missing.', 'Correct the path in the sweep file, or fetch the checkpoint.'),
+  CHECKPOINT_INVALID: badInput('A checkpoint is damaged or not what it says.', 'Fetch or convert the checkpoint again.'),
+  MODEL_UNSUPPORTED: badInput('The model uses a feature that ropesweep does not have.', 'Use a model of a supported family (docs/models.md).'),
+  PATH_OUTSIDE_ROOTS: badInput('A path of the sweep file leaves the configured roots.', 'Add the folder to ROPESWEEP_ROOTS, separated like PATH.'),
+  PROMPT_IMPOSSIBLE: badInput('A context length cannot hold the prompt.', 'Use a longer context length.'),
+  METHOD_INVALID: badInput('A RoPE method or its parameters are wrong.', 'See ropesweep rope --help for the methods and their parameters.'),
+  SWEEP_UNKNOWN: badInput('The store knows no sweep of that name.', 'See ropesweep status for the sweeps it knows.'),
+  FOLDER_UNWRITABLE: badInput('ropesweep cannot write to its folder.', 'Give yourself the right to write there, or set ROPESWEEP_HOME to another folder.'),
+  FOLDER_ON_NETWORK: badInput('The folder of the embedded stack lies on a network file system.', 'Set ROPESWEEP_HOME to a folder on a local disk.'),
+  STACK_LOCKED: badInput('Another sweep is running on the embedded stack.', 'Wait until it ends, or stop the process that the message names.'),
+  PORT_TAKEN: badInput('A configured port is taken.', 'Free the port or configure another one.'),
+  CONFIG_INVALID: badInput('The environment is wrong.', 'Correct the variable that the message names.'),
+  SERVER_UNREACHABLE: badInput('A configured server does not answer.', 'Start the server or correct its address; ropesweep doctor checks each part.'),
+  TEMPORAL_UNAVAILABLE: { what: 'No Temporal server could be found or installed.', mend: 'Set TEMPORAL_CLI_PATH to a temporal binary, or TEMPORAL_ADDRESS to a server.', retryable: false, exitCode: EXIT.error },
+  STACK_FAILED: { what: 'A part of the embedded stack did not start.', mend: 'Read the log file that the message names; ropesweep doctor checks each part.', retryable: true, exitCode: EXIT.error },
+  STORE_LOST: { what: 'PostgreSQL does not answer.', mend: 'It is tried again until it is back.', retryable: true, exitCode: EXIT.error },
+  LEASE_LOST: { what: 'Another attempt holds the shard.', mend: 'Nothing: the newer attempt goes on.', retryable: false, exitCode: EXIT.error },
+  SLOT_CRASHED: { what: 'The evaluation process died.', mend: 'The shard is tried again; see the log of the worker.', retryable: true, exitCode: EXIT.incomplete },
+  SLOT_SILENT: { what: 'The evaluation process passed the deadline of its phase and was killed.', mend: 'The shard is tried again; see the log of the worker.', retryable: true, exitCode: EXIT.incomplete },
+  WORKER_LOST: { what: 'The worker stopped its heartbeats.', mend: 'The shard is tried again elsewhere.', retryable: true, exitCode: EXIT.incomplete },
+  OUT_OF_MEMORY: { what: 'The cell does not fit into the memory of its device class.', mend: 'Run it on a larger device class.', retryable: false, exitCode: EXIT.incomplete },
+  TABLE_MISMATCH: { what: 'The RoPE table a worker would use is not the one the plan names.', mend: 'Run the same version of ropesweep everywhere.', retryable: false, exitCode: EXIT.incomplete },
+  WEIGHTS_MISMATCH: { what: 'The weights on the worker are not those the plan names.', mend: 'Make the checkpoint folder the same on every node, then run again.', retryable: false, exitCode: EXIT.incomplete },
+  FINGERPRINT_MIXED: { what: 'The worker differs from the one that measured the first cells of this arm.', mend: 'Use equal nodes, or set mixFingerprints: allow in the sweep file.', retryable: true, exitCode: EXIT.incomplete },
+  CELL_FAILED: { what: 'A cell failed after all its attempts and was quarantined.', mend: 'Read its reason in ropesweep status.', retryable: false, exitCode: EXIT.incomplete },
+  INTERNAL: { what: 'ropesweep met a state that it does not know.', mend: 'Please report it with the message and the log.', retryable: false, exitCode: EXIT.error },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One place of bad input: where it is, what is wrong there, what would be right. */
+export interface Problem {
+  /** A path in the sweep file (`tasks[0].depths[2]`), an option, a file or a variable. */
+  readonly where: string;
+  readonly what: string;
+  readonly mend?: string;
+}
+
+/** The error that every part of ropesweep throws for a state it knows. */
+export class RopesweepError extends Error {
+  override readonly name = 'RopesweepError';
+  /** All that is wrong at once; at least one. */
+  readonly problems: readonly Problem[];
+
+  constructor(readonly code: ErrorCode, problems: Problem | readonly Problem[], options?: { cause?: unknown }) {
+    const list = Array.isArray(problems) ? (problems as readonly Problem[]) : [problems as Problem];
+    super(list.map((problem) => `${problem.where}: ${problem.what}`).join('\n'), options);
+    this.problems = list;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exitCode;
+  }
+
+  /** The whole message for a person: what happened, every place, and how to mend it. */
+  describe(): string {
+    const { what, mend } = ERRORS[this.code];
+    const places = this.problems.map(
+      (problem) => `  ${problem.where}: ${problem.what}${problem.mend === undefined ? '' : `\n    ${problem.mend}`}`,
+    );
+    const own = this.problems.every((problem) => problem.mend !== undefined);
+    return [`${what} (${this.code})`, ...places, ...(own ? [] : [`  ${mend}`])].join('\n');
+  }
+}

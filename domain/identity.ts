@@ -1,0 +1,34 @@
+/**
+ * Identities: one canonical text for a plain value, and its SHA-256.
+ *
+ * Everything that has a digest (cell keys, tables, haystacks, plans) goes through {@link digest}, so that
+ * equal values have equal digests on every machine whatever the order of their fields.
+ */
+import { createHash } from 'node:crypto';
+
+/** A value that JSON can carry without loss. */
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
+
+/**
+ * JSON with object keys in code-unit order and no white space.
+ *
+ * @throws TypeError for a number that JSON turns into null (NaN, infinities): an identity must not lose it.
+ */
+export function canonicalJson(value: Plain): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const fields = Object.entries(value as { [key: string]: Plain })
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
+    return `{${fields.join(',')}}`;
+  }
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new TypeError(`an identity cannot hold the number ${String(value)}`);
+  }
+  return JSON.stringify(value);
+}
+
+/** SHA-256 of the canonical JSON, as 64 lower-case hexadecimal digits. */
+export function digest(value: Plain): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+}

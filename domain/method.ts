@@ -1,0 +1,60 @@
+/**
+ * RoPE methods as a spec, the command line and the store name them: a discriminated union on `name`.
+ * The formulas live in rope/, one file a method; adding one is described in docs/adding-a-method.md.
+ */
+import { z } from 'zod';
+
+const positive = z.number().positive();
+/** factor = targetContextTokens / originalContextTokens; giving both is allowed if they agree. */
+const extent = {
+  factor: positive.min(1).optional().describe('How many times longer the context becomes: targetContextTokens / originalContextTokens.'),
+  targetContextTokens: z.int().positive().optional().describe('What the factor aims at, in tokens; give this or factor.'),
+};
+
+export const methodSchema = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('none') }).describe('Plain RoPE: direct extrapolation.'),
+  z.strictObject({ name: z.literal('pi'), ...extent }).describe('Position interpolation (linear scaling).'),
+  z
+    .strictObject({
+      name: z.literal('ntk'),
+      ...extent,
+      base: positive.optional().describe('The new rope base itself, in place of a factor (the paper: 1,000,000).'),
+    })
+    .describe('NTK-aware scaling with a fixed base; the factor is called alpha elsewhere.'),
+  z
+    .strictObject({
+      name: z.literal('yarn'),
+      ...extent,
+      betaFast: positive.default(32).describe('Rotations over the trained context above which a pair is left alone.'),
+      betaSlow: positive.default(1).describe('Rotations over the trained context below which a pair is interpolated.'),
+      truncate: z.boolean().default(true).describe('Round the ramp bounds to whole pairs.'),
+      attentionFactor: positive.optional().describe('Multiplies cos and sin; computed from the factor if absent.'),
+      mscale: z.number().nonnegative().optional(),
+      mscaleAllDim: z.number().nonnegative().optional(),
+    })
+    .describe('YaRN: NTK by parts with an attention factor.'),
+]);
+
+/** A method with its parameters, defaults filled in. */
+export type Method = z.infer<typeof methodSchema>;
+export type MethodName = Method['name'];
+/** A method as a person writes it. */
+export type MethodInput = z.input<typeof methodSchema>;
+
+/** What a checkpoint's config.json says about plain RoPE: the inputs of every method. */
+export interface RopeGeometry {
+  /** d: dimensions of a head that rotate. */
+  readonly rotarySize: number;
+  /** b: rope theta. */
+  readonly base: number;
+  /** L0: trained context in tokens. */
+  readonly originalContextTokens: number;
+}
+
+/** What a method yields. Everything in float64. */
+export interface RopeTable {
+  /** [rotarySize / 2] radians per token. */
+  readonly inverseFrequencies: readonly number[];
+  /** Multiplies both cos and sin, so logits by its square. */
+  readonly attentionFactor: number;
+}

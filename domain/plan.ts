@@ -1,0 +1,112 @@
+/**
+ * The plan: the plain value a spec becomes. `run` executes exactly what `plan` printed.
+ */
+import type { ArmId, CellKey, ShardId, SweepId, TableDigest, WeightsId } from './ids.js';
+import type { Method, RopeTable } from './method.js';
+import type { CellState } from './states.js';
+import type { ResolvedTask, TaskKind } from './task.js';
+
+/** A checkpoint as the plan names it: where it lies and who it is. */
+export interface PlannedCheckpoint {
+  readonly folder: string;
+  readonly weightsId: WeightsId;
+  /** Length of continual pretraining in tokens; null = not continued. */
+  readonly continualPretrainContextTokens: number | null;
+}
+
+/** A RoPE table with its digest. */
+export interface NamedTable extends RopeTable {
+  readonly digest: TableDigest;
+}
+
+/** Checkpoint x method: what a curve or a heat map is drawn for. */
+export interface PlannedArm {
+  readonly id: ArmId;
+  /** As figures and tables print it: `yarn 8, continued at 1024`. */
+  readonly label: string;
+  readonly model: string;
+  readonly checkpoint: PlannedCheckpoint;
+  readonly method: Method;
+  /** L0: trained context of the base in tokens. */
+  readonly originalContextTokens: number;
+  /** Base inverse frequency / method inverse frequency at the slowest pair. */
+  readonly effectiveScale: number;
+  /** attentionFactor squared: what multiplies the attention logits. */
+  readonly logitScale: number;
+  /** One table for all lengths under the key '*', or one a context length. */
+  readonly tables: Readonly<Record<string, NamedTable>>;
+}
+
+/** The axes a needle task adds to arm and context length. */
+export interface NeedleAxes {
+  /** Fraction 0..1. */
+  readonly depth: number;
+  readonly seed: number;
+}
+
+export interface PlannedCell {
+  readonly key: CellKey;
+  readonly armId: ArmId;
+  /** Index into the spec's tasks. */
+  readonly task: number;
+  readonly taskKind: TaskKind;
+  readonly contextTokens: number;
+  readonly axes: NeedleAxes;
+  /** What the store knows: planned = to be computed. */
+  readonly state: CellState;
+  /** Why it is not computed (failed, infeasible), as the store recorded it. */
+  readonly reason?: string;
+}
+
+/** A point of the grid that has no checkpoint. */
+export interface ExcludedPoint {
+  readonly method: string;
+  readonly continualPretrainContextTokens: number | null;
+  /** Cells it would have had. */
+  readonly cells: number;
+  readonly reason: string;
+}
+
+export interface ShardCost {
+  /** Input tokens of all prompts. */
+  readonly promptTokens: number;
+  /** Distinct prefix tokens: what is computed where KV is kept. */
+  readonly distinctTokens: number;
+  /** Multiply-adds counted as two, causal attention counted once. */
+  readonly flops: number;
+  /** Largest KV cache in bytes. */
+  readonly kvBytes: number;
+}
+
+export interface PlannedShard {
+  readonly id: ShardId;
+  readonly armId: ArmId;
+  readonly task: number;
+  readonly cellKeys: readonly CellKey[];
+  readonly cost: ShardCost;
+}
+
+/** total = new + cached + failed + infeasible; excluded stands beside it. */
+export interface CellCounts {
+  readonly total: number;
+  readonly new: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly infeasible: number;
+  readonly excluded: number;
+}
+
+export interface Plan {
+  readonly sweep: SweepId;
+  /** Digest of the cells and of how they are run; equal digests are one revision. */
+  readonly digest: string;
+  readonly deviceClass: string;
+  readonly engineVersion: string;
+  readonly arms: readonly PlannedArm[];
+  readonly tasks: readonly ResolvedTask[];
+  readonly cells: readonly PlannedCell[];
+  readonly shards: readonly PlannedShard[];
+  readonly excluded: readonly ExcludedPoint[];
+  readonly counts: CellCounts;
+  readonly cost: ShardCost;
+}

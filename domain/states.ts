@@ -1,0 +1,67 @@
+/**
+ * States and the transitions allowed between them. Whoever changes a state asks {@link allowed} first;
+ * the store refuses the rest in SQL, so that a late writer cannot undo an end.
+ */
+
+/** Numbers exist (`measured`), or the model's output was not finite (`diverged`). Immutable. */
+export const MEASUREMENT_STATES = ['measured', 'diverged'] as const;
+export type MeasurementState = (typeof MEASUREMENT_STATES)[number];
+
+/** No numbers: out of memory on a device class, or quarantined after its attempts. Belongs to (cell, class, engine). */
+export const OUTCOME_STATES = ['infeasible', 'failed'] as const;
+export type OutcomeState = (typeof OUTCOME_STATES)[number];
+
+/** A cell as a member of a sweep. */
+export const CELL_STATES = ['planned', ...MEASUREMENT_STATES, ...OUTCOME_STATES] as const;
+export type CellState = (typeof CELL_STATES)[number];
+
+/** Where a cell came from. */
+export const CELL_ORIGINS = ['grid', 'refine', 'audit'] as const;
+export type CellOrigin = (typeof CELL_ORIGINS)[number];
+
+/**
+ * planned -> leased -> done | failed; leased -> planned (handed back, or its attempt died);
+ * planned | leased -> superseded when a newer revision plans its cells again.
+ */
+export const SHARD_STATES = ['planned', 'leased', 'done', 'failed', 'superseded'] as const;
+export type ShardState = (typeof SHARD_STATES)[number];
+
+/** running -> done | incomplete | stopped | cancelled; any of those -> running when the sweep is run again. */
+export const SWEEP_STATES = ['running', 'done', 'incomplete', 'stopped', 'cancelled'] as const;
+export type SweepState = (typeof SWEEP_STATES)[number];
+export type SweepEndState = Exclude<SweepState, 'running'>;
+
+const CELL_NEXT: Record<CellState, readonly CellState[]> = {
+  planned: ['measured', 'diverged', 'infeasible', 'failed'],
+  measured: [],
+  diverged: [],
+  infeasible: ['planned', 'measured', 'diverged'],
+  failed: ['planned', 'measured', 'diverged'],
+};
+const SHARD_NEXT: Record<ShardState, readonly ShardState[]> = {
+  planned: ['leased', 'superseded'],
+  leased: ['leased', 'planned', 'done', 'failed', 'superseded'],
+  done: [],
+  failed: ['planned'],
+  superseded: [],
+};
+const SWEEP_NEXT: Record<SweepState, readonly SweepState[]> = {
+  running: ['done', 'incomplete', 'stopped', 'cancelled'],
+  done: ['running'],
+  incomplete: ['running'],
+  stopped: ['running'],
+  cancelled: ['running'],
+};
+
+const NEXT = { cell: CELL_NEXT, shard: SHARD_NEXT, sweep: SWEEP_NEXT };
+interface StateOf {
+  cell: CellState;
+  shard: ShardState;
+  sweep: SweepState;
+}
+
+/** Whether a cell, shard or sweep may go from one state to the other. */
+export function allowed<Kind extends keyof StateOf>(kind: Kind, from: StateOf[Kind], to: StateOf[Kind]): boolean {
+  const next: Record<string, readonly string[]> = NEXT[kind];
+  return next[from]?.includes(to) ?? false;
+}
