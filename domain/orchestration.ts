@@ -48,13 +48,13 @@ export const SIGNALS = {
   extend: 'extend',
 } as const;
 
-/** Types of ApplicationFailure that evaluateShard throws; the shard workflow decides by them. */
+/** Types of ApplicationFailure that evaluateShard throws and the shard workflow decides by: error codes, and draining. */
 export const FAILURES = {
   slotCrashed: 'SLOT_CRASHED',
   slotSilent: 'SLOT_SILENT',
   storeLost: 'STORE_LOST',
   leaseLost: 'LEASE_LOST',
-  refused: 'REFUSED',
+  fingerprintMixed: 'FINGERPRINT_MIXED',
   draining: 'DRAINING',
 } as const;
 

@@ -144,3 +144,8 @@ export interface SlotPool {
   close(): Promise<void>;
 }
 
+/** What Temporal knows of running workflows. */
+export interface Executions {
+  /** Those of the workflow ids that are running now. */
+  running(workflowIds: readonly string[]): Promise<ReadonlySet<string>>;
+}

@@ -1,0 +1,139 @@
+/**
+ * evaluateShard: leases a shard, has a slot evaluate it, writes results as they come.
+ *
+ * It runs once (maximumAttempts 1): the shard's workflow owns retries, because they depend on what went wrong.
+ * The slot's child process is synchronous while it computes, so this process heartbeats for it; a silent child is
+ * killed by the slot pool past the deadline of its phase, a cancelled activity kills its child.
+ */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import pRetry from 'p-retry';
+import { RopesweepError } from '../domain/errors.js';
+import type { ShardId } from '../domain/ids.js';
+import type { CellResult, ShardStats } from '../domain/measurement.js';
+import { FAILURES, HEARTBEAT } from '../domain/orchestration.js';
+import type { Lease, LeasedShard, SlotPool, Store } from '../domain/ports.js';
+import type { ShardJob } from '../domain/slot.js';
+import { toFailure } from './failures.js';
+
+export interface EvaluatePorts {
+  readonly store: Store;
+  readonly slots: SlotPool;
+  /** @throws RopesweepError WEIGHTS_MISMATCH, CHECKPOINT_* when the folder does not hold the weights of the plan. */
+  readonly verifyWeights: (checkpoint: ShardJob['checkpoint']) => Promise<void>;
+}
+
+/** Results wait at most this long before they are written: what a kill -9 of the worker can lose. */
+const WRITE_EVERY_MS = 500;
+
+export function evaluateActivities(ports: EvaluatePorts) {
+  return {
+    evaluateShard: async (input: { shard: ShardId }): Promise<{ cells: number }> => {
+      const context = Context.current();
+      const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT.everyMs);
+      try {
+        return await evaluate(ports, input.shard, context.cancellationSignal);
+      } catch (error) {
+        if (context.cancellationSignal.aborted) throw endedBy(context.cancellationSignal.reason);
+        throw toFailure(error);
+      } finally {
+        clearInterval(heartbeat);
+      }
+    },
+  };
+}
+
+export type EvaluateActivities = ReturnType<typeof evaluateActivities>;
+
+async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<{ cells: number }> {
+  const leased = await untilStoreIsBack(() => store.lease(shard, slots.place), signal);
+  if (leased === null) return { cells: 0 };
+  if (leased.job.cells.length === 0) {
+    await untilStoreIsBack(() => store.finishShard(leased.lease, null), signal);
+    return { cells: 0 };
+  }
+  await verifyWeights(leased.job.checkpoint);
+  const writer = new ResultWriter(store, slots, leased.lease, signal);
+  let stats: ShardStats | null = null;
+  try {
+    stats = await runOnSlot(slots, leased, writer, signal);
+  } finally {
+    // Whatever ended the job, what was measured is kept; the lease decides whether it still counts.
+    await writer.close();
+    await untilStoreIsBack(() => store.finishShard(leased.lease, stats), signal);
+  }
+  return { cells: writer.written };
+}
+
+async function runOnSlot(slots: SlotPool, leased: LeasedShard, writer: ResultWriter, signal: AbortSignal): Promise<ShardStats> {
+  return slots.evaluate(
+    leased.job,
+    (message) => {
+      if (message.kind === 'cell') writer.add(message.result);
+    },
+    signal,
+  );
+}
+
+/** Collects results and writes them in batches, in order, one write at a time. */
+class ResultWriter {
+  written = 0;
+  private waiting: CellResult[] = [];
+  private writing: Promise<void> = Promise.resolve();
+  private failure: Error | null = null;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly store: Store,
+    private readonly slots: SlotPool,
+    private readonly lease: Lease,
+    private readonly signal: AbortSignal,
+  ) {
+    this.timer = setInterval(() => this.flush(), WRITE_EVERY_MS);
+  }
+
+  add(result: CellResult): void {
+    this.waiting.push(result);
+  }
+
+  /** Writes what is left. @throws what an earlier write threw. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    this.flush();
+    await this.writing;
+    if (this.failure !== null) throw this.failure;
+  }
+
+  private flush(): void {
+    const batch = this.waiting;
+    if (batch.length === 0 || this.failure !== null) return;
+    this.waiting = [];
+    this.writing = this.writing.then(async () => {
+      try {
+        await untilStoreIsBack(() => this.store.record(this.lease, this.slots.place, batch), this.signal);
+        this.written += batch.length;
+      } catch (error) {
+        this.failure ??= error instanceof Error ? error : new Error(String(error));
+      }
+    });
+  }
+}
+
+/** A lost store is tried again until it is back; a cancelled activity tries for a few seconds more, then gives up. */
+async function untilStoreIsBack<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return pRetry(work, {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: 100,
+    maxTimeout: 5_000,
+    factor: 2,
+    shouldRetry: ({ error, retriesConsumed }) =>
+      error instanceof RopesweepError && error.code === 'STORE_LOST' && (!signal.aborted || retriesConsumed < 5),
+  });
+}
+
+/** Draining hands the shard back; a cancel ends it. */
+function endedBy(reason: unknown): Error {
+  if (reason instanceof CancelledFailure && reason.message === 'WORKER_SHUTDOWN') {
+    return ApplicationFailure.create({ type: FAILURES.draining, message: 'the worker was told to stop and handed the shard back' });
+  }
+  return reason instanceof CancelledFailure ? reason : new CancelledFailure('cancelled');
+}

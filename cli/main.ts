@@ -1,0 +1,75 @@
+/**
+ * The ropesweep command: one file a verb. Every verb throws; this file alone prints errors and sets exit codes.
+ */
+import { Command, CommanderError } from 'commander';
+import { EXIT, RopesweepError } from '../domain/errors.js';
+import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
+import { exportCommand } from './export.js';
+import { forwardCommand } from './forward.js';
+import { planCommand } from './plan.js';
+import { reportCommand } from './report.js';
+import { ropeCommand } from './rope.js';
+import { runCommand } from './run.js';
+import { statusCommand } from './status.js';
+import { VERSION } from './version.js';
+
+export function program(): Command {
+  const model = new Command('model').description('Look at and run one checkpoint.').addCommand(forwardCommand());
+  return new Command('ropesweep')
+    .description('Sweeps of RoPE method x continual-pretrain length x context length x needle depth, resumable after anything.')
+    .version(VERSION)
+    .showHelpAfterError('(see --help)')
+    .addCommand(runCommand())
+    .addCommand(planCommand())
+    .addCommand(statusCommand())
+    .addCommand(reportCommand())
+    .addCommand(exportCommand())
+    .addCommand(ropeCommand())
+    .addCommand(model)
+    .addCommand(doctorCommand())
+    .addCommand(new Command('worker').description('run a worker: evaluation slots, workflows (ropesweep worker --help)').allowUnknownOption())
+    .addCommand(demoCommand())
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done, 1 error, 2 bad input, 3 incomplete (cells failed or were not reached).
+
+Examples:
+  ropesweep plan sweeps/demo.yaml            what would run, what is cached and why
+  ropesweep run sweeps/demo.yaml             run it, or go on with it
+  ropesweep status                           the sweeps of the store
+  ropesweep export demo --format csv         one row per cell`,
+    );
+}
+
+/** Settings that addCommand does not hand down: every verb reports its own mistakes by throwing. */
+function throwing(command: Command): Command {
+  command.exitOverride();
+  command.commands.forEach(throwing);
+  return command;
+}
+
+async function main(): Promise<number> {
+  try {
+    await throwing(program()).parseAsync(process.argv);
+    return Number(process.exitCode ?? EXIT.done);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.badInput;
+    if (error instanceof RopesweepError) {
+      console.error(error.describe());
+      return error.exitCode;
+    }
+    console.error(error);
+    return EXIT.error;
+  }
+}
+
+// A closed pipe (`ropesweep export | head`) is the reader's choice, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  throw error;
+});
+const exitCode = await main();
+// Exit by draining, so that a pipe gets everything that was printed.
+process.exitCode = exitCode;

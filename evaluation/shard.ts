@@ -1,0 +1,103 @@
+/**
+ * One shard in a slot: prompts of its cells, in prefix order, one result a cell as soon as it is known.
+ */
+import { performance } from 'node:perf_hooks';
+import { RopesweepError } from '../domain/errors.js';
+import type { CellResult, ShardStats } from '../domain/measurement.js';
+import type { JobCell, ShardJob } from '../domain/slot.js';
+import { openCheckpoint } from '../model/checkpoint.js';
+import { buildPrompt, type Prompt } from '../prompts/build.js';
+import { nameTable } from '../rope/tableDigest.js';
+import { Decoder } from './decoder.js';
+import { evaluateNeedle, tokenDigest } from './needle.js';
+import { distinctTokens, prefixOrder } from './prefixOrder.js';
+
+/** Keeps the decoder of the last checkpoint: a slot that gets another shard of it loads nothing. */
+export class Evaluator {
+  private loaded: { readonly folder: string; readonly weightsId: string; readonly decoder: Decoder } | null = null;
+
+  constructor(private readonly threads: number) {}
+
+  /** @returns seconds spent loading; 0 when the checkpoint was loaded already. */
+  async load(job: ShardJob): Promise<number> {
+    const { folder, weightsId } = job.checkpoint;
+    if (this.loaded?.folder === folder && this.loaded.weightsId === weightsId) return 0;
+    const start = performance.now();
+    await this.close();
+    const decoder = await Decoder.open(await openCheckpoint(folder), { threads: this.threads, dtype: job.dtype });
+    this.loaded = { folder, weightsId, decoder };
+    return (performance.now() - start) / 1000;
+  }
+
+  /**
+   * Evaluates every cell of a job whose checkpoint is loaded.
+   *
+   * @param emit gets each result in the order in which it is known
+   * @throws RopesweepError TABLE_MISMATCH before any cell when a table is not the one the plan names
+   */
+  async run(job: ShardJob, loadSeconds: number, emit: (result: CellResult) => void): Promise<ShardStats> {
+    const decoder = this.loaded?.decoder;
+    if (decoder === undefined) throw new RopesweepError('INTERNAL', { where: 'slot', what: 'a job was run before its checkpoint was loaded' });
+    const start = performance.now();
+    const fedBefore = decoder.fedTokens;
+    let promptTokens = 0;
+    let distinct = 0;
+    for (const [index, table] of job.tables.entries()) {
+      if (nameTable(table).digest !== table.digest) {
+        throw new RopesweepError('TABLE_MISMATCH', { where: `table ${String(index)} of the shard`, what: `the numbers do not have the digest ${table.digest}` });
+      }
+      const cells = job.cells.filter((cell) => cell.table === index);
+      if (cells.length === 0) continue;
+      const prompts = cells.map((cell) => promptOf(job, cell));
+      const tokens = prompts.map((prompt) => prompt.tokens);
+      const order = prefixOrder(tokens);
+      promptTokens += tokens.reduce((sum, one) => sum + one.length, 0);
+      distinct += distinctTokens(tokens, order);
+      decoder.useTable(table, Math.max(...cells.map((cell) => cell.contextTokens)));
+      for (const step of order) {
+        const [cell, prompt] = [cells[step.prompt], prompts[step.prompt]];
+        if (cell === undefined || prompt === undefined) continue;
+        emit(await evaluateCell(decoder, job, cell, prompt));
+      }
+    }
+    return {
+      promptTokens,
+      distinctTokens: distinct,
+      computedTokens: decoder.fedTokens - fedBefore,
+      loadSeconds,
+      runSeconds: (performance.now() - start) / 1000,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.loaded?.decoder.dispose();
+    this.loaded = null;
+  }
+}
+
+function promptOf(job: ShardJob, cell: JobCell): Prompt {
+  return buildPrompt({ task: job.task, seed: cell.axes.seed, depth: cell.axes.depth, contextTokens: cell.contextTokens });
+}
+
+async function evaluateCell(decoder: Decoder, job: ShardJob, cell: JobCell, prompt: Prompt): Promise<CellResult> {
+  const start = performance.now();
+  try {
+    // Greedy completion overwrites the tail of the cache, so what is shared is asked of the decoder, not of the order.
+    const shared = decoder.sharedWith(prompt.tokens);
+    const needle = await evaluateNeedle(decoder, prompt, shared, { heads: job.task.probes === 'heads' });
+    const seconds = (performance.now() - start) / 1000;
+    if ('diverged' in needle) return { key: cell.key, state: 'diverged', seconds, tokenDigest: tokenDigest(prompt.tokens) };
+    return { key: cell.key, state: 'measured', seconds, needle };
+  } catch (error) {
+    if (isOutOfMemory(error)) {
+      decoder.rewind(0);
+      return { key: cell.key, state: 'infeasible', code: 'OUT_OF_MEMORY', reason: String(error) };
+    }
+    throw error;
+  }
+}
+
+/** ONNX Runtime throws plain errors; these are the words its allocators use. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /bad_alloc|bad allocation|out of memory|failed to allocate|array buffer allocation failed/i.test(error.message);
+}

@@ -1,0 +1,34 @@
+/**
+ * The child process of one slot: evaluates one job after another and says what it does over the fork's channel.
+ * ONNX Runtime computes synchronously, so nothing here answers while a run lasts; the parent heartbeats and kills.
+ */
+import { RopesweepError } from '../domain/errors.js';
+import type { FromSlot, ToSlot } from '../domain/slot.js';
+import { Evaluator } from '../evaluation/shard.js';
+
+const threads = Number(process.argv[2] ?? '1');
+const evaluator = new Evaluator(threads);
+
+function say(message: FromSlot): void {
+  process.send?.(message);
+}
+
+async function evaluate({ job }: ToSlot): Promise<void> {
+  try {
+    say({ kind: 'phase', phase: 'load' });
+    const loadSeconds = await evaluator.load(job);
+    say({ kind: 'phase', phase: 'run' });
+    const stats = await evaluator.run(job, loadSeconds, (result) => say({ kind: 'cell', result }));
+    say({ kind: 'done', stats });
+  } catch (error) {
+    const code = error instanceof RopesweepError ? error.code : 'INTERNAL';
+    say({ kind: 'refused', code, message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+process.on('message', (message: ToSlot) => void evaluate(message));
+// The worker is gone: nobody wants the numbers.
+process.on('disconnect', () => process.exit(0));
+// The terminal sends Ctrl-C to the whole group; the worker decides when its slots end.
+process.on('SIGINT', () => undefined);
+say({ kind: 'ready' });

@@ -1,0 +1,163 @@
+/**
+ * The slots of one worker: a child process each, kept between jobs so that a loaded checkpoint is used again.
+ *
+ * A child is killed when its job is aborted, when it passes the deadline of its phase, or when it ends a job without
+ * an answer. A killed or crashed child is replaced by a new one at the next job.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { ERRORS, RopesweepError, type ErrorCode } from '../domain/errors.js';
+import type { ShardStats } from '../domain/measurement.js';
+import type { Place, SlotPool } from '../domain/ports.js';
+import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
+
+/** A phase may take the larger of this and 5 x its prediction. */
+export const MINIMUM_PHASE_MS = 60_000;
+/** FLOP/s of one slow core: the prediction must not be optimistic. */
+const PREDICTED_FLOPS_PER_SECOND = 2e9;
+
+export interface SlotPoolOptions {
+  readonly slots: number;
+  /** Threads of ONNX Runtime in each slot. */
+  readonly threads: number;
+  readonly place: Place;
+  readonly minimumPhaseMs?: number;
+}
+
+interface Slot {
+  readonly child: ChildProcess;
+  /** Which checkpoint it holds: the next job of the same one is given to it. */
+  weightsId: string | null;
+}
+
+export class ForkedSlots implements SlotPool {
+  readonly place: Place;
+  private readonly idle: Slot[] = [];
+  private readonly busy = new Set<Slot>();
+
+  constructor(private readonly options: SlotPoolOptions) {
+    this.place = options.place;
+  }
+
+  /** Process ids of all children, busy ones first. */
+  get pids(): number[] {
+    return [...this.busy, ...this.idle].flatMap(({ child }) => child.pid ?? []);
+  }
+
+  async evaluate(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
+    signal.throwIfAborted();
+    const slot = this.take(job.checkpoint.weightsId);
+    try {
+      const stats = await this.converse(slot, job, onMessage, signal);
+      slot.weightsId = job.checkpoint.weightsId;
+      this.idle.push(slot);
+      return stats;
+    } catch (error) {
+      // A child that refused a job is whole; any other end leaves it in the middle of something.
+      if (slot.child.connected && slot.child.exitCode === null && error instanceof SlotRefusal) {
+        slot.weightsId = null;
+        this.idle.push(slot);
+        throw error.reason;
+      }
+      slot.child.kill('SIGKILL');
+      throw error;
+    } finally {
+      this.busy.delete(slot);
+    }
+  }
+
+  async close(): Promise<void> {
+    const slots = [...this.idle, ...this.busy];
+    this.idle.length = 0;
+    await Promise.all(
+      slots.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const exited = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        await exited;
+      }),
+    );
+  }
+
+  /** An idle child that holds the checkpoint, else an empty place, else any idle child. */
+  private take(weightsId: string): Slot {
+    for (let index = this.idle.length - 1; index >= 0; index -= 1) {
+      const child = this.idle[index]?.child;
+      if (child === undefined || !child.connected || child.exitCode !== null) this.idle.splice(index, 1);
+    }
+    const warm = this.idle.findIndex((slot) => slot.weightsId === weightsId);
+    const full = this.idle.length + this.busy.size >= this.options.slots;
+    const [found] = warm >= 0 ? this.idle.splice(warm, 1) : full ? this.idle.splice(0, 1) : [];
+    const slot = found ?? this.start();
+    this.busy.add(slot);
+    return slot;
+  }
+
+  private start(): Slot {
+    const child = fork(fileURLToPath(new URL('./slot.js', import.meta.url)), [String(this.options.threads)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    });
+    return { child, weightsId: null };
+  }
+
+  private converse({ child }: Slot, job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
+    return new Promise((resolve, reject) => {
+      let phase = 'load';
+      let deadline = this.deadline(job, () => fail('SLOT_SILENT', `no end of phase ${phase} in time`));
+      const fail = (code: 'SLOT_SILENT' | 'SLOT_CRASHED', what: string): void => {
+        end();
+        reject(new RopesweepError(code, { where: `slot ${String(child.pid)}`, what }));
+      };
+      const onExit = (exitCode: number | null, exitSignal: string | null): void =>
+        fail('SLOT_CRASHED', `the process ended by ${exitSignal ?? `exit code ${String(exitCode)}`} in phase ${phase}`);
+      const onAbort = (): void => {
+        end();
+        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+      };
+      const onReply = (message: FromSlot): void => {
+        if (message.kind === 'phase') {
+          phase = message.phase;
+          clearTimeout(deadline);
+          deadline = this.deadline(job, () => fail('SLOT_SILENT', `no end of phase ${phase} in time`));
+        }
+        onMessage(message);
+        if (message.kind === 'done') {
+          end();
+          resolve(message.stats);
+        } else if (message.kind === 'refused') {
+          end();
+          reject(new SlotRefusal(message.code, message.message));
+        }
+      };
+      const end = (): void => {
+        clearTimeout(deadline);
+        child.off('exit', onExit);
+        child.off('error', onError);
+        child.off('message', onReply);
+        signal.removeEventListener('abort', onAbort);
+      };
+      const onError = (error: Error): void => fail('SLOT_CRASHED', error.message);
+      child.on('exit', onExit);
+      child.on('error', onError);
+      child.on('message', onReply);
+      signal.addEventListener('abort', onAbort);
+      child.send({ kind: 'evaluate', job } satisfies ToSlot);
+    });
+  }
+
+  private deadline(job: ShardJob, passed: () => void): NodeJS.Timeout {
+    const predictedMs = (job.flops / PREDICTED_FLOPS_PER_SECOND) * 1000;
+    return setTimeout(passed, Math.max(this.options.minimumPhaseMs ?? MINIMUM_PHASE_MS, 5 * predictedMs));
+  }
+}
+
+/** The child answered that it cannot do the job; it is whole and may get another. */
+class SlotRefusal extends Error {
+  readonly reason: RopesweepError;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.reason = new RopesweepError(code in ERRORS ? (code as ErrorCode) : 'INTERNAL', { where: 'slot', what: message });
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * How many slots with how many threads: two processes of one thread match or beat one of two threads, and a process
+ * more survives a crash better; so one slot a core unless the caller says otherwise.
+ */
+import { availableParallelism } from 'node:os';
+
+export interface SlotChoice {
+  readonly slots: number;
+  readonly threads: number;
+}
+
+export function chooseSlots(options: { control: boolean; slots?: number; threads?: number }): SlotChoice {
+  const threads = Math.max(1, options.threads ?? 1);
+  const fitting = Math.max(1, Math.floor(availableParallelism() / threads));
+  return { threads, slots: options.slots ?? (options.control ? 0 : fitting) };
+}
