@@ -1,0 +1,130 @@
+/**
+ * Rows of a sweep -> what heat maps and arm tables show: per arm and task a grid [depths][contexts] and its summary.
+ *
+ * Recall of a grid cell = passed / n over its seeds. A diverged cell counts in n and as not passed: a model whose output
+ * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
+ */
+import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
+import { CELL_STATES, type CellState } from '../domain/states.js';
+import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
+import { groupedBy } from './statistics/groupedBy.js';
+import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
+
+export type StateCounts = Readonly<Record<CellState, number>>;
+
+/** All seeds of one arm, task, context length and depth. */
+export interface GridCell {
+  readonly contextTokens: number;
+  /** Fraction 0..1. */
+  readonly depth: number;
+  readonly states: StateCounts;
+  /** Cells with an answer: measured and diverged. */
+  readonly n: number;
+  readonly passed: number;
+  /** passed / n; null where n is 0. */
+  readonly recall: number | null;
+  /** Mean over the measured cells: `entropy` if all have it, else `entropyFirst`; null where none is measured. */
+  readonly entropy: EntropyMean | null;
+}
+
+/** One heat map: an arm under one task. */
+export interface ArmGrid {
+  readonly arm: ArmRow;
+  /** Index into the spec's tasks. */
+  readonly task: number;
+  /** Context lengths of this task in the whole sweep, ascending: the same columns in every arm's map. */
+  readonly contexts: readonly number[];
+  /** Depths of this task in the whole sweep, ascending. */
+  readonly depths: readonly number[];
+  /** [depths][contexts]; null where the arm has no such cell. */
+  readonly cells: readonly (readonly (GridCell | null)[])[];
+  readonly states: StateCounts;
+  readonly recalls: readonly ContextRecall[];
+  readonly reach: Reach | null;
+  /** Shortest tested context below 90 % recall, or the longest tested; null where nothing is tested. */
+  readonly frontierTokens: number | null;
+  readonly entropySplits: readonly EntropySplit[];
+  /** The one of `entropySplits` nearest to the frontier. */
+  readonly shownSplit: EntropySplit | null;
+}
+
+const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
+
+/** Cells by state. */
+export function stateCounts(cells: readonly Pick<CellRow, 'state'>[]): StateCounts {
+  const counts = Object.fromEntries(CELL_STATES.map((state) => [state, 0])) as Record<CellState, number>;
+  for (const { state } of cells) counts[state] += 1;
+  return counts;
+}
+
+const missing = (states: StateCounts): number => states.planned + states.failed + states.infeasible;
+
+function recallOf(cells: readonly CellRow[]): { n: number; passed: number } {
+  const answered = cells.filter(({ state }) => state === 'measured' || state === 'diverged');
+  return { n: answered.length, passed: answered.filter(({ needle }) => needle?.exactMatch === true).length };
+}
+
+function gridCell(contextTokens: number, depth: number, cells: readonly CellRow[]): GridCell {
+  const { n, passed } = recallOf(cells);
+  return {
+    contextTokens,
+    depth,
+    states: stateCounts(cells),
+    n,
+    passed,
+    recall: n === 0 ? null : passed / n,
+    entropy: entropyMean(cells.flatMap(({ needle }) => needle ?? [])),
+  };
+}
+
+function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts: readonly number[], depths: readonly number[]): ArmGrid {
+  const byContext = groupedBy(cells, ({ contextTokens }) => contextTokens);
+  const byPoint = new Map([...byContext].map(([context, list]) => [context, groupedBy(list, ({ depth }) => depth)]));
+  const recalls = ascending(byContext.keys()).map((contextTokens): ContextRecall => {
+    const list = byContext.get(contextTokens) ?? [];
+    return { contextTokens, ...recallOf(list), missing: missing(stateCounts(list)) };
+  });
+  const reach = reachOf(recalls);
+  const tested = recalls.filter(({ n }) => n > 0);
+  const beyond = tested.find(({ contextTokens }) => reach === null || contextTokens > reach.contextTokens);
+  const frontierTokens = (beyond ?? tested.at(-1))?.contextTokens ?? null;
+  const splits = entropySplits(
+    cells.flatMap(({ contextTokens, needle }) =>
+      needle === null ? [] : [{ contextTokens, passed: needle.exactMatch, entropy: needle.entropy, entropyFirst: needle.entropyFirst }],
+    ),
+  );
+  return {
+    arm,
+    task,
+    contexts,
+    depths,
+    cells: depths.map((depth) =>
+      contexts.map((context) => {
+        const list = byPoint.get(context)?.get(depth);
+        return list === undefined ? null : gridCell(context, depth, list);
+      }),
+    ),
+    states: stateCounts(cells),
+    recalls,
+    reach,
+    frontierTokens,
+    entropySplits: splits,
+    shownSplit: frontierTokens === null ? null : splitNearest(splits, frontierTokens),
+  };
+}
+
+/** One grid per task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
+export function armGrids(rows: SweepRows): ArmGrid[] {
+  const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
+  const byTask = groupedBy(rows.cells, ({ task }) => task);
+  return ascending(byTask.keys()).flatMap((task) => {
+    const cells = byTask.get(task) ?? [];
+    const contexts = ascending(cells.map(({ contextTokens }) => contextTokens));
+    const depths = ascending(cells.map(({ depth }) => depth));
+    const byArm = groupedBy(cells, ({ armId }) => armId);
+    return arms.flatMap((arm) => {
+      const own = byArm.get(arm.id);
+      return own === undefined ? [] : [armGrid(arm, task, own, contexts, depths)];
+    });
+  });
+}

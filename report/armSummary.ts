@@ -1,0 +1,44 @@
+/** One row of the arm table, as text: the same words in the terminal and in the HTML report. */
+import type { ArmGrid } from './aggregate.js';
+import { entropyText, MARKS } from './cellFace.js';
+import { methodText, percentRange, scaleText } from './labels.js';
+import type { EntropyMean } from './statistics/entropySplit.js';
+
+export interface ArmSummary {
+  readonly method: string;
+  readonly continuedAt: string;
+  readonly effectiveScale: string;
+  readonly logitScale: string;
+  /** Tokens; `>=` before it where no longer context was tested, `*` after it where cells up to the frontier lack numbers. */
+  readonly reach: string;
+  /** passed/n and the 95 % interval of the recall there. */
+  readonly reachRecall: string;
+  /** Context length of the two entropies. */
+  readonly splitAt: string;
+  readonly entropyPassing: string;
+  readonly entropyFailing: string;
+}
+
+/** Where there is nothing to show. */
+export const NOTHING = '-';
+
+const entropyAndCount = ({ mean, n, source }: EntropyMean): string =>
+  `${entropyText(mean)}${source === 'entropyFirst' ? MARKS.firstRow : ''} (${n})`;
+
+export function armSummary(grid: ArmGrid, atLeast: string): ArmSummary {
+  const { arm, reach, shownSplit } = grid;
+  return {
+    method: methodText(arm.method),
+    continuedAt: arm.continualPretrainContextTokens === null ? NOTHING : String(arm.continualPretrainContextTokens),
+    effectiveScale: scaleText(arm.effectiveScale),
+    logitScale: scaleText(arm.logitScale),
+    reach:
+      reach === null
+        ? NOTHING
+        : `${reach.isLongestTested ? `${atLeast} ` : ''}${reach.contextTokens}${reach.isComplete ? '' : MARKS.partial}`,
+    reachRecall: reach === null ? NOTHING : `${reach.passed}/${reach.n} ${percentRange(reach.interval)}`,
+    splitAt: shownSplit === null ? NOTHING : String(shownSplit.contextTokens),
+    entropyPassing: shownSplit === null ? NOTHING : entropyAndCount(shownSplit.passing),
+    entropyFailing: shownSplit === null ? NOTHING : entropyAndCount(shownSplit.failing),
+  };
+}

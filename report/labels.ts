@@ -1,0 +1,34 @@
+/** Words and numbers as tables and axes print them. */
+import type { Method } from '../domain/method.js';
+import type { Interval } from './statistics/wilson.js';
+
+/** Fractions as per cent, with as few decimals as keep them apart: 0, 33.3, 66.7, 100. */
+export function depthLabels(depths: readonly number[]): string[] {
+  const withDecimals = (decimals: number): string[] => depths.map((depth) => String(Number((depth * 100).toFixed(decimals))));
+  for (let decimals = 0; decimals < 6; decimals += 1) {
+    const labels = withDecimals(decimals);
+    if (new Set(labels).size === depths.length) return labels;
+  }
+  return depths.map((depth) => String(depth * 100));
+}
+
+/** `yarn 8`, `ntk base 1000000`, `none`; parameters that are not the defaults follow: `yarn 8 truncate=false`. */
+export function methodText(method: Method): string {
+  const defaults: Readonly<Record<string, unknown>> = { betaFast: 32, betaSlow: 1, truncate: true };
+  const parts = Object.entries(method).flatMap(([name, value]) => {
+    if (name === 'name' || value === undefined || defaults[name] === value) return [];
+    if (name === 'factor') return [String(value)];
+    if (name === 'base') return [`base ${String(value)}`];
+    if (name === 'targetContextTokens') return 'factor' in method ? [] : [`to ${String(value)}`];
+    return [`${name}=${String(value)}`];
+  });
+  return [method.name, ...parts].join(' ');
+}
+
+/** 0.7225, 1 -> `72-100 %` */
+export const percentRange = ({ low, high }: Interval): string => `${(low * 100).toFixed(0)}-${(high * 100).toFixed(0)} %`;
+
+/** At most four significant digits, without trailing zeros: 8, 93.06, 1.459. */
+export const scaleText = (scale: number): string => String(Number(scale.toPrecision(4)));
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

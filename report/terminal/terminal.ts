@@ -1,0 +1,65 @@
+/** The results of a sweep in the terminal: heading, heat maps, legend, arm table, what has no numbers and why. */
+import type { SweepRows } from '../../domain/rows.js';
+import { armGrids, stateCounts } from '../aggregate.js';
+import { MARKS } from '../cellFace.js';
+import { plural } from '../labels.js';
+import { outcomeGroups } from '../outcomes.js';
+import { armTableLines } from './armTable.js';
+import { heatmapLines } from './heatmap.js';
+import { legendLines } from './legend.js';
+import { painter, printable, type TerminalOptions } from './paint.js';
+import { wrapped } from './wrapped.js';
+
+/** Groups of outcomes that are printed; the HTML report has all. */
+const SHOWN_OUTCOMES = 5;
+
+function headingLine(rows: SweepRows, options: TerminalOptions): string {
+  const paint = painter(options.color);
+  const states = Object.entries(stateCounts(rows.cells)).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
+  const cells = `${plural(rows.cells.length, 'cell')}${states.length === 0 ? '' : ` (${states.join(', ')})`}`;
+  return `${paint.bold(rows.sweep)}  revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`;
+}
+
+function outcomeLines(rows: SweepRows, options: TerminalOptions): string[] {
+  const groups = outcomeGroups(rows);
+  if (groups.length === 0) return [];
+  const shown = groups.slice(0, SHOWN_OUTCOMES).map(({ state, reason, cells }) => {
+    const line = `${plural(cells.length, 'cell')} ${state}: ${printable(reason)}`;
+    return line.length > options.columns ? `${line.slice(0, Math.max(0, options.columns - 3))}...` : line;
+  });
+  const more = groups.length - SHOWN_OUTCOMES;
+  return ['', ...shown, ...(more > 0 ? [`${plural(more, 'more reason')} in the HTML report`] : [])];
+}
+
+function notesLines(hasEntropyFirst: boolean, hasIncompleteReach: boolean): string[] {
+  return [
+    'reach: largest tested context such that it and every smaller one have recall >= 90 %, with the Wilson interval there.',
+    'H: mean attention entropy (nats) of passing and failing cells at one length, the one nearest to where recall drops.',
+    ...(hasEntropyFirst ? [`${MARKS.firstRow} entropy of the first answer row, as a cell there has no other.`] : []),
+    ...(hasIncompleteReach ? [`${MARKS.partial} cells that decide the reach have no numbers.`] : []),
+  ];
+}
+
+/** Everything of a sweep that a terminal shows; ends with a newline. */
+export function renderTerminal(rows: SweepRows, options: TerminalOptions): string {
+  const grids = armGrids(rows);
+  const paint = painter(options.color);
+  const notes = notesLines(
+    grids.some(({ shownSplit }) => shownSplit?.source === 'entropyFirst'),
+    grids.some(({ reach }) => reach?.isComplete === false),
+  );
+  const lines =
+    grids.length === 0
+      ? [headingLine(rows, options), '', 'This sweep has no cells.']
+      : [
+          headingLine(rows, options),
+          '',
+          ...heatmapLines(grids, options),
+          ...legendLines(grids, options),
+          '',
+          ...armTableLines(grids, options),
+          ...notes.flatMap((note) => wrapped(note, options.columns)).map((line) => paint.dim(line)),
+          ...outcomeLines(rows, options),
+        ];
+  return `${lines.join('\n')}\n`;
+}
