@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HEAD_PROBES, type HeadProbe, type NeedleNumbers } from '../domain/measurement.js';
-import type { Prompt } from '../prompts/build.js';
+import type { Prompt } from '../prompts/builder.js';
 import type { Decoder, FeedResult } from './decoder.js';
 
 /** A cell whose logits or attention are not finite. */

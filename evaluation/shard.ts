@@ -6,7 +6,8 @@ import { RopesweepError } from '../domain/errors.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { JobCell, ShardJob } from '../domain/slot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
-import { buildPrompt, type Prompt } from '../prompts/build.js';
+import type { Prompt } from '../prompts/builder.js';
+import { promptSource } from '../prompts/source.js';
 import { nameTable } from '../rope/tableDigest.js';
 import { Decoder } from './decoder.js';
 import { evaluateNeedle, tokenDigest } from './needle.js';
@@ -40,6 +41,7 @@ export class Evaluator {
     if (decoder === undefined) throw new RopesweepError('INTERNAL', { where: 'slot', what: 'a job was run before its checkpoint was loaded' });
     const start = performance.now();
     const fedBefore = decoder.fedTokens;
+    const promptOf = promptSource(job.task);
     let promptTokens = 0;
     let distinct = 0;
     for (const [index, table] of job.tables.entries()) {
@@ -48,7 +50,7 @@ export class Evaluator {
       }
       const cells = job.cells.filter((cell) => cell.table === index);
       if (cells.length === 0) continue;
-      const prompts = cells.map((cell) => promptOf(job, cell));
+      const prompts = cells.map((cell) => promptOf(cell.contextTokens, cell.axes));
       const tokens = prompts.map((prompt) => prompt.tokens);
       const order = prefixOrder(tokens);
       promptTokens += tokens.reduce((sum, one) => sum + one.length, 0);
@@ -73,10 +75,6 @@ export class Evaluator {
     await this.loaded?.decoder.dispose();
     this.loaded = null;
   }
-}
-
-function promptOf(job: ShardJob, cell: JobCell): Prompt {
-  return buildPrompt({ task: job.task, seed: cell.axes.seed, depth: cell.axes.depth, contextTokens: cell.contextTokens });
 }
 
 async function evaluateCell(decoder: Decoder, job: ShardJob, cell: JobCell, prompt: Prompt): Promise<CellResult> {

@@ -27,7 +27,7 @@ import { weightsVerifier } from './verifyWeights.js';
 
 interface Options {
   readonly control: boolean;
-  readonly slots?: number;
+  readonly slots?: number | 'auto';
   readonly threads?: number;
   readonly deviceClass: string;
 }
@@ -41,11 +41,13 @@ const count = (text: string): number => {
   return value;
 };
 
+const slotCount = (text: string): number | 'auto' => (text === 'auto' ? text : count(text));
+
 export function workerCommand(): Command {
   return new Command('ropesweep worker')
     .description('Run a worker: evaluation slots on this machine, and with --control also workflows and store activities.')
     .option('--control', 'run workflows and store activities; without --slots nothing else', false)
-    .option('--slots <n>', 'evaluation processes (default: chosen from the cores; 0 with --control)', count)
+    .option('--slots <n>', 'evaluation processes, or auto for one a core (default: auto; 0 with --control)', slotCount)
     .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', count)
     .option('--device-class <name>', 'class of this node; sweeps name the class they want', 'cpu')
     .addHelpText(

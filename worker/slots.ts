@@ -9,8 +9,9 @@ export interface SlotChoice {
   readonly threads: number;
 }
 
-export function chooseSlots(options: { control: boolean; slots?: number; threads?: number }): SlotChoice {
+export function chooseSlots(options: { control: boolean; slots?: number | 'auto'; threads?: number }): SlotChoice {
   const threads = Math.max(1, options.threads ?? 1);
   const fitting = Math.max(1, Math.floor(availableParallelism() / threads));
-  return { threads, slots: options.slots ?? (options.control ? 0 : fitting) };
+  const asked = options.slots ?? (options.control ? 0 : 'auto');
+  return { threads, slots: asked === 'auto' ? fitting : asked };
 }

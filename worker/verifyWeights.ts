@@ -6,19 +6,14 @@ import { RopesweepError } from '../domain/errors.js';
 import type { Store } from '../domain/ports.js';
 import type { ShardJob } from '../domain/slot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
-import { sha256OfFile, weightsId } from '../model/weightsId.js';
+import { digestThrough } from '../model/cachedDigest.js';
+import { weightsId } from '../model/weightsId.js';
 
 export function weightsVerifier(store: Store): (checkpoint: ShardJob['checkpoint']) => Promise<void> {
   const verified = new Map<string, Promise<void>>();
   const verify = async ({ folder, weightsId: planned }: ShardJob['checkpoint']): Promise<void> => {
     const checkpoint = await openCheckpoint(folder);
-    const found = await weightsId(checkpoint, async (file) => {
-      const known = await store.fileDigest(file.path, file.size, file.mtimeMs);
-      if (known !== null) return known;
-      const sha256 = await sha256OfFile(file.path);
-      await store.saveFileDigest({ ...file, sha256 });
-      return sha256;
-    });
+    const found = await weightsId(checkpoint, digestThrough(store));
     if (found !== planned) {
       throw new RopesweepError('WEIGHTS_MISMATCH', { where: folder, what: `the weights are ${found.slice(0, 12)}, the plan names ${planned.slice(0, 12)}` });
     }

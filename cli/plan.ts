@@ -1,0 +1,114 @@
+/**
+ * `ropesweep plan`: what a run would do, and why; starts no sweep.
+ */
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import { homeOption, setOption } from './options.js';
+import { printJson, printLine } from './output.js';
+import { planSweep, readSweepFile } from './planning.js';
+import { withStoreIfAny } from './store.js';
+
+interface PlanOptions {
+  readonly set: string[];
+  readonly json: boolean;
+  readonly home?: string;
+}
+
+/** Excluded points and reasons are listed up to here; --json has all. */
+const LISTED = 12;
+
+export function planCommand(): Command {
+  return new Command('plan')
+    .description('Print what a run would compute, what is cached, excluded or quarantined and why; starts nothing.')
+    .argument('<spec>', 'sweep file (YAML or JSON)')
+    .addOption(setOption())
+    .addOption(homeOption())
+    .option('--json', 'the plan as one JSON object', false)
+    .addHelpText(
+      'after',
+      `
+To see what is cached it reads the store; an embedded PostgreSQL that is not running is opened for that moment only.
+
+Examples:
+  ropesweep plan sweeps/demo.yaml
+  ropesweep plan sweeps/demo.yaml --set contextTokens=[128,4096] --json`,
+    )
+    .action(async (file: string, options: PlanOptions) => {
+      const sweepFile = await readSweepFile(file, options.set);
+      const plan =
+        (await withStoreIfAny(options, (store) => planSweep(sweepFile, store))) ?? (await planSweep(sweepFile, null));
+      if (options.json) printJson(planJson(plan));
+      else printLine(planText(plan));
+    });
+}
+
+/** The stable shape of `ropesweep plan --json`. */
+export function planJson(plan: Plan): unknown {
+  const { counts, ...rest } = plan;
+  return {
+    sweep: rest.sweep,
+    digest: rest.digest,
+    deviceClass: rest.deviceClass,
+    engineVersion: rest.engineVersion,
+    cells: counts,
+    cost: rest.cost,
+    arms: rest.arms.map(({ tables, ...arm }) => ({ ...arm, tables: Object.fromEntries(Object.entries(tables).map(([length, table]) => [length, table.digest])) })),
+    shards: rest.shards.map(({ cellKeys, ...shard }) => ({ ...shard, cells: cellKeys.length })),
+    excluded: rest.excluded,
+    notRun: rest.cells.flatMap((cell) => (cell.reason === undefined ? [] : [{ key: cell.key, armId: cell.armId, contextTokens: cell.contextTokens, ...cell.axes, state: cell.state, reason: cell.reason }])),
+  };
+}
+
+const number = (value: number): string => value.toLocaleString('en-US');
+
+function scaled(value: number, unit: string): string {
+  const powers = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
+  const power = value < 1000 ? 0 : Math.min(powers.length - 1, Math.floor(Math.log10(value) / 3));
+  return `${(value / 1000 ** power).toPrecision(3)} ${powers[power] ?? ''}${unit}`;
+}
+
+export function planText(plan: Plan): string {
+  const { counts, cost } = plan;
+  const saved = cost.promptTokens === 0 ? 0 : 1 - cost.distinctTokens / cost.promptTokens;
+  return [
+    `${pc.bold(plan.sweep)}: ${number(counts.total)} cells in ${String(plan.arms.length)} arms`,
+    `  new        ${number(counts.new)} in ${number(plan.shards.length)} shards`,
+    `  cached     ${number(counts.cached)} (measured before, with the same key)`,
+    `  failed     ${number(counts.failed)} (quarantined before on ${plan.deviceClass} with this engine)`,
+    `  infeasible ${number(counts.infeasible)} (out of memory before on ${plan.deviceClass})`,
+    `  excluded   ${number(counts.excluded)} (beside the total)`,
+    '',
+    armTable(plan),
+    '',
+    `to compute: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} distinct (${(saved * 100).toFixed(0)} % shared), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}`,
+    ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
+    ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
+  ].join('\n');
+}
+
+const continued = (length: number | null): string => (length === null ? 'not continued' : `continued at ${number(length)}`);
+
+function listed(title: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [];
+  const more = lines.length > LISTED ? [`  and ${number(lines.length - LISTED)} more (--json lists all)`] : [];
+  return ['', `${title}:`, ...lines.slice(0, LISTED).map((line) => `  ${line}`), ...more];
+}
+
+function cellName(plan: Plan, cell: PlannedCell): string {
+  const arm = plan.arms.find(({ id }) => id === cell.armId);
+  return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens, depth ${String(cell.axes.depth * 100)} %, seed ${String(cell.axes.seed)}`;
+}
+
+function armTable(plan: Plan): string {
+  const table = new Table({ head: ['arm', 'effective scale', 'logit scale', 'cells', 'new', 'cached'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right', 'right', 'right'] });
+  const byArm = Map.groupBy(plan.cells, (cell) => cell.armId);
+  for (const arm of plan.arms) table.push(armRow(arm, byArm.get(arm.id) ?? []));
+  return table.toString();
+}
+
+function armRow(arm: PlannedArm, cells: readonly PlannedCell[]): string[] {
+  const count = (...states: readonly PlannedCell['state'][]): string => number(cells.filter((cell) => states.includes(cell.state)).length);
+  return [arm.label, arm.effectiveScale.toPrecision(4), arm.logitScale.toPrecision(4), number(cells.length), count('planned'), count('measured', 'diverged')];
+}

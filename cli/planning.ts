@@ -1,0 +1,42 @@
+/**
+ * From a sweep file to a plan, as run and plan share it.
+ */
+import { readFile } from 'node:fs/promises';
+import { engineVersion } from '../domain/engine.js';
+import { RopesweepError } from '../domain/errors.js';
+import type { Plan } from '../domain/plan.js';
+import type { KnownCell, Store } from '../domain/ports.js';
+import type { SweepSpec } from '../domain/spec.js';
+import type { CellKey } from '../domain/ids.js';
+import { digestThrough } from '../model/cachedDigest.js';
+import { parseSpec } from '../planner/parse.js';
+import { buildPlan, planKeys } from '../planner/plan.js';
+import { resolveSweep } from '../planner/resolve.js';
+
+export interface SweepFile {
+  readonly file: string;
+  readonly spec: SweepSpec;
+}
+
+/** Reads and checks a sweep file and everything it names, without hashing weights; nothing is started. */
+export async function readSweepFile(file: string, set: readonly string[]): Promise<SweepFile> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new RopesweepError('SPEC_UNREADABLE', { where: file, what: error instanceof Error ? error.message : String(error) });
+  }
+  const spec = parseSpec(text, { file, set });
+  // Weights are hashed once the store is open, where their digests are kept; any constant serves for the check.
+  const resolved = await resolveSweep(spec, { file, fileSha256: () => Promise.resolve('0'.repeat(64)) });
+  buildPlan(spec, resolved, new Map());
+  return { file, spec };
+}
+
+/** The plan against what the store knows; without a store everything is new. */
+export async function planSweep({ file, spec }: SweepFile, store: Store | null): Promise<Plan> {
+  const resolved = await resolveSweep(spec, { file, fileSha256: digestThrough(store) });
+  const known: Map<CellKey, KnownCell> =
+    store === null ? new Map() : await store.knownCells(planKeys(spec, resolved), spec.deviceClass, engineVersion('cpu'));
+  return buildPlan(spec, resolved, known);
+}

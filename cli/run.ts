@@ -1,0 +1,64 @@
+/**
+ * `ropesweep run`: a sweep file -> its results, on the embedded stack or on configured servers.
+ */
+import { Command } from 'commander';
+import type { SweepId } from '../domain/ids.js';
+import { EXIT } from '../domain/errors.js';
+import { slotOption, setOption, homeOption } from './options.js';
+import { HumanDisplay, JsonDisplay, type RunDisplay } from './progress.js';
+import { readSweepFile } from './planning.js';
+import { runSweep } from './runSweep.js';
+import { runWords } from './runWords.js';
+import { showResults } from './showResults.js';
+
+export interface RunOptions {
+  readonly set: string[];
+  readonly json: boolean;
+  readonly home?: string;
+  readonly slots?: number;
+  /** commander's name for --no-report. */
+  readonly report: boolean;
+}
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('Run a sweep, go on with one that was interrupted, or extend one whose file has grown.')
+    .argument('<spec>', 'sweep file (YAML or JSON)')
+    .addOption(setOption())
+    .addOption(slotOption())
+    .addOption(homeOption())
+    .option('--no-report', 'do not draw heat maps and write the HTML report at the end')
+    .option('--json', 'one JSON event a line in place of text', false)
+    .addHelpText(
+      'after',
+      `
+With nothing configured it starts PostgreSQL and a Temporal server under .ropesweep/ and stops them at the end.
+With DATABASE_URL and TEMPORAL_ADDRESS set it uses those servers and the workers that run there.
+Cells that the store already has are not computed again; Ctrl-C keeps what is done, the same command goes on.
+
+Exit codes: 0 done, 1 error, 2 bad input, 3 incomplete.
+
+Examples:
+  ropesweep run sweeps/demo.yaml
+  ropesweep run sweeps/demo.yaml --set contextTokens=[128,256,2048]
+  ropesweep run sweeps/demo.yaml --json | tail -1`,
+    )
+    .action((spec: string, options: RunOptions) => runAction(spec, options));
+}
+
+/** Runs, shows, and sets the exit code; `demo` calls it with its own file. */
+export async function runAction(file: string, options: RunOptions): Promise<void> {
+  const sweepFile = await readSweepFile(file, options.set);
+  const live = process.stdout.isTTY && !options.json;
+  const display: RunDisplay = options.json ? new JsonDisplay() : new HumanDisplay(live, runWords);
+  const finished = await runSweep(sweepFile, {
+    ...(options.home === undefined ? {} : { home: options.home }),
+    ...(options.slots === undefined ? {} : { slots: options.slots }),
+    display,
+    atEnd: async (store, home) => {
+      if (options.report && !options.json) await showResults(store, sweepFile.spec.name as SweepId, home);
+    },
+  });
+  display.emit(finished);
+  process.exitCode = finished.state === 'done' ? EXIT.done : EXIT.incomplete;
+}

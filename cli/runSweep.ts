@@ -1,0 +1,147 @@
+/**
+ * One run of a sweep: open the servers, plan, submit, keep a worker alive, watch until the end, close everything.
+ *
+ * The store is the truth throughout: the workflow pulls shards from it, this process reads progress from it, and a
+ * run that finds an earlier one's work there goes on with it.
+ */
+import { engineVersion } from '../domain/engine.js';
+import type { CellKey, SweepId } from '../domain/ids.js';
+import { evaluationQueue } from '../domain/orchestration.js';
+import type { Plan } from '../domain/plan.js';
+import type { CellState, SweepEndState } from '../domain/states.js';
+import { openConnections, type Connections } from '../infra/connections.js';
+import { migrate } from '../results/migrate.js';
+import { openStore, type PrismaStore } from '../results/store.js';
+import { LocalWorker } from './localWorker.js';
+import type { RunEvent } from './output.js';
+import { planSweep, type SweepFile } from './planning.js';
+import type { RunDisplay } from './progress.js';
+import { stopRequests } from './stopRequests.js';
+import { submitWorkflow } from './submitWorkflow.js';
+import { OwnerGone, watch } from './watch.js';
+
+export type Finished = Extract<RunEvent, { event: 'finished' }>;
+
+export interface RunSweepOptions {
+  readonly home?: string;
+  readonly slots?: number;
+  readonly display: RunDisplay;
+  /** Called with the store still open, after the last cell. */
+  readonly atEnd: (store: PrismaStore, home: string) => Promise<void>;
+}
+
+/** Everything one attempt has open. */
+interface Context {
+  readonly sweepFile: SweepFile;
+  readonly plan: Plan;
+  readonly revision: number;
+  readonly connections: Connections;
+  readonly store: PrismaStore;
+  readonly options: RunSweepOptions;
+  readonly stop: AbortSignal;
+}
+
+export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): Promise<Finished> {
+  const startedMs = Date.now();
+  const { display } = options;
+  const stop = stopRequests(() => {
+    display.emit({ event: 'notice', message: 'stopping: what is measured is kept, the same command goes on (again to stop at once)' });
+  });
+  try {
+    for (;;) {
+      try {
+        return await attempt(sweepFile, options, stop.signal, startedMs);
+      } catch (error) {
+        if (!(error instanceof OwnerGone)) throw error;
+        display.emit({ event: 'notice', message: 'the process that ran this sweep is gone: going on in its place' });
+      }
+    }
+  } finally {
+    stop.dispose();
+  }
+}
+
+async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: AbortSignal, startedMs: number): Promise<Finished> {
+  const sweep = sweepFile.spec.name as SweepId;
+  const { display } = options;
+  const notice = (message: string): void => display.emit({ event: 'notice', message });
+  const connections = await openConnections({ ...(options.home === undefined ? {} : { home: options.home }), sweep, log: notice });
+  let store: PrismaStore | null = null;
+  try {
+    if (connections.attached !== null) display.emit({ event: 'attached', sweep, pid: connections.attached.pid });
+    connections.onRestart((part) => notice(`${part} died and was started again`));
+    await migrate(connections.databaseUrl);
+    store = await openStore(connections.databaseUrl);
+    const plan = await planSweep(sweepFile, store);
+    display.emit({ event: 'planned', sweep, cells: plan.counts, shards: plan.shards.length });
+    const { revision } = await store.submit(sweepFile.spec, plan);
+    const state = await reachEnd({ sweepFile, plan, revision, connections, store, options, stop });
+    display.done();
+    const cells = await countCells(plan, store);
+    if (!stop.aborted) await options.atEnd(store, connections.home);
+    return { event: 'finished', sweep, revision, state, cells, seconds: Math.round((Date.now() - startedMs) / 10) / 100 };
+  } finally {
+    display.done();
+    await store?.close();
+    await connections.close();
+  }
+}
+
+async function reachEnd(context: Context): Promise<SweepEndState> {
+  const { plan, store, connections, options, stop } = context;
+  if (plan.counts.new > 0) return compute(context);
+  // Nothing to compute: no Temporal, no worker. Whoever runs the sweep already writes its end.
+  if (connections.attached === null) return store.finishSweep(plan.sweep, null);
+  return watch({ store, sweep: plan.sweep, workflow: null, display: options.display, stop, connections });
+}
+
+/** Starts what computes and waits for the end of the sweep. */
+async function compute({ sweepFile: { spec }, plan, revision, connections, store, options, stop }: Context): Promise<SweepEndState> {
+  const { display } = options;
+  const temporal = await connections.temporal();
+  const ours = connections.embedded && connections.attached === null;
+  const worker = ours
+    ? new LocalWorker({
+        home: connections.home,
+        environment: connections.workerEnvironment(),
+        deviceClass: spec.deviceClass,
+        ...(options.slots === undefined ? {} : { slots: options.slots }),
+        onRestart: (how) => display.emit({ event: 'notice', message: `the worker died (${how}) and is started again` }),
+      })
+    : null;
+  try {
+    const workflow = await submitWorkflow(temporal, {
+      sweep: plan.sweep,
+      concurrency: spec.concurrency,
+      evaluationQueue: evaluationQueue(spec.deviceClass),
+      maximumAttempts: spec.maximumAttempts,
+      reconcileSeconds: 30,
+    });
+    try {
+      display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflow.uiUrl });
+      const ended = watch({ store, sweep: plan.sweep, workflow, display, stop, connections });
+      return await (worker === null ? ended : Promise.race([ended, worker.failed]));
+    } finally {
+      await workflow.close();
+    }
+  } finally {
+    await worker?.stop();
+    // Draining hands shards back after the last look at the store; only then is `stopped` the whole truth.
+    if (stop.aborted && worker !== null) await store.finishSweep(plan.sweep, 'stopped');
+  }
+}
+
+/** The plan's cells as they ended: cached ones are those that were known before this run. */
+async function countCells(plan: Plan, store: PrismaStore): Promise<Finished['cells']> {
+  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, engineVersion('cpu'));
+  const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
+  const count = (state: CellState): number =>
+    plan.cells.filter((cell) => !cachedBefore.has(cell.key) && known.get(cell.key)?.state === state).length;
+  return {
+    measured: count('measured'),
+    cached: cachedBefore.size,
+    diverged: count('diverged'),
+    infeasible: count('infeasible'),
+    failed: count('failed'),
+  };
+}

@@ -1,0 +1,34 @@
+/** Opens the store for verbs that only look: the configured PostgreSQL, the running stack's, or the embedded one for a moment. */
+import { RopesweepError } from '../domain/errors.js';
+import { openStoreConnection } from '../infra/connections.js';
+import { migrate } from '../results/migrate.js';
+import { openStore, type PrismaStore } from '../results/store.js';
+
+export interface StoreOptions {
+  readonly home?: string;
+}
+
+/**
+ * @returns what `use` returns, or null when there is no store yet: nothing was ever run here and none is configured.
+ */
+export async function withStoreIfAny<Result>(options: StoreOptions, use: (store: PrismaStore) => Promise<Result>): Promise<Result | null> {
+  const connection = await openStoreConnection({ ...options, log: (line) => console.error(line) });
+  if (connection === null) return null;
+  try {
+    await migrate(connection.databaseUrl);
+    const store = await openStore(connection.databaseUrl);
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+export async function withStore<Result>(options: StoreOptions, use: (store: PrismaStore) => Promise<Result>): Promise<Result> {
+  const found = await withStoreIfAny(options, async (store) => ({ result: await use(store) }));
+  if (found !== null) return found.result;
+  throw new RopesweepError('SWEEP_UNKNOWN', { where: options.home ?? '.ropesweep', what: 'nothing was run here yet, so there is no store', mend: 'Run a sweep first, or name the folder with --home.' });
+}

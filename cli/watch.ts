@@ -1,0 +1,64 @@
+/**
+ * Follows a sweep in the store until it ends, its workflow is gone, or the user stops it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RopesweepError } from '../domain/errors.js';
+import type { SweepId } from '../domain/ids.js';
+import type { Store, SweepStatus } from '../domain/ports.js';
+import type { SweepEndState } from '../domain/states.js';
+import type { Connections } from '../infra/connections.js';
+import { RateMeter, type RunDisplay } from './progress.js';
+import type { SubmittedWorkflow } from './submitWorkflow.js';
+
+const LOOK_EVERY_MS = 300;
+/** Looks between two questions to Temporal. */
+const ASK_TEMPORAL_EVERY = 20;
+/** How long the workflow may take to close after it wrote the sweep's end. */
+const CLOSE_MS = 10_000;
+
+/** The process that owned the embedded stack ended before the sweep did. */
+export class OwnerGone extends Error {
+  override readonly name = 'OwnerGone';
+}
+
+export interface Watched {
+  readonly store: Store;
+  readonly sweep: SweepId;
+  /** null when another process submitted it. */
+  readonly workflow: SubmittedWorkflow | null;
+  readonly display: RunDisplay;
+  readonly stop: AbortSignal;
+  readonly connections: Connections;
+}
+
+export async function watch({ store, sweep, workflow, display, stop, connections }: Watched): Promise<SweepEndState> {
+  const meter = new RateMeter();
+  for (let looks = 1; !stop.aborted; looks += 1) {
+    const status = await look(store, sweep);
+    if (status !== null) {
+      display.progress(status, meter.measure(status, Date.now()));
+      if (status.state !== 'running') {
+        await workflow?.ended(CLOSE_MS);
+        return status.state;
+      }
+    }
+    if (connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack is gone');
+    if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflow?.running()) === false) {
+      // Terminated by hand: nobody will write the end any more. It may just have been written, so look again.
+      const last = await look(store, sweep);
+      if (last !== null) return last.state === 'running' ? store.finishSweep(sweep, 'stopped') : last.state;
+    }
+    await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
+  }
+  return 'stopped';
+}
+
+/** null while the store is away: its supervisor brings it back. */
+async function look(store: Store, sweep: SweepId): Promise<SweepStatus | null> {
+  try {
+    return await store.status(sweep);
+  } catch (error) {
+    if (error instanceof RopesweepError && error.code === 'STORE_LOST') return null;
+    throw error;
+  }
+}
