@@ -1,0 +1,292 @@
+/**
+ * A decoder with a KV cache: feeds tokens at the end of what it holds, rewinds, and answers with rows and probes.
+ *
+ * Bits do not depend on how a sequence was fed: any chunks, any capacity, any number of threads, after any rewind. What it
+ * takes: no chunk and no output projection of a single row (a single token is fed together with the one before it).
+ */
+import type { ComputeDtype } from '../domain/engine.js';
+import { RopesweepError } from '../domain/errors.js';
+import type { RopeTable } from '../domain/method.js';
+import type { Checkpoint } from '../model/checkpoint.js';
+import { assertGraphFits, DECODER, decoderGraph } from '../model/decoderGraph.js';
+import { cosSinTables } from '../rope/cosSin.js';
+import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
+import { chunkSizes, FEWEST_ROWS } from './chunks.js';
+import { KvCache } from './kvCache.js';
+
+export interface DecoderOptions {
+  readonly threads: number;
+  readonly dtype: ComputeDtype;
+}
+
+export interface FeedOptions {
+  /** Rows of the output projection: the last tokens fed. */
+  readonly logitRows?: number;
+  /** [logitRows] the token each of these rows should predict. */
+  readonly targets?: ArrayLike<number>;
+  /** Whether the rows carry their logits. */
+  readonly keepLogits?: boolean;
+  /** Rows whose attention is probed: the last tokens fed. */
+  readonly probeRows?: number;
+  /** [start, end) of the keys that `spanMass` sums over, in positions of the sequence. */
+  readonly span?: readonly [start: number, end: number];
+  /** Tokens a chunk, at least 2; chosen by length if absent. */
+  readonly chunkTokens?: number;
+}
+
+export interface AnswerRow {
+  /** [vocabularySize], with `keepLogits`. */
+  readonly logits?: Float32Array;
+  /** The most likely next token; the lowest id on a tie. */
+  readonly top1: number;
+  /** -ln p(target) in nats; NaN without a target. */
+  readonly nll: number;
+  /** Best logit minus the second best. */
+  readonly margin: number;
+}
+
+/** Each [layers][heads][probeRows], flat. */
+export interface AttentionProbes {
+  readonly rows: number;
+  /** Nats. */
+  readonly entropy: Float32Array;
+  readonly maxProbability: Float32Array;
+  /** Position of the largest probability; the first on a tie. */
+  readonly maxPosition: Int32Array;
+  /** Mass on key 0. */
+  readonly sinkMass: Float32Array;
+  readonly spanMass: Float32Array;
+}
+
+export interface FeedResult {
+  readonly rows: readonly AnswerRow[];
+  readonly probes: AttentionProbes;
+  /** False if a row or probe is infinite or not a number: the cell has diverged. */
+  readonly finite: boolean;
+}
+
+export class Decoder {
+  #cache: KvCache | null = null;
+  #cos: RuntimeTensor | null = null;
+  #sin: RuntimeTensor | null = null;
+  #tokens = new Int32Array(0);
+  #length = 0;
+  #fedTokens = 0;
+
+  private constructor(
+    readonly checkpoint: Checkpoint,
+    private readonly session: Session,
+  ) {}
+
+  /** @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED */
+  static async open(checkpoint: Checkpoint, { threads }: DecoderOptions): Promise<Decoder> {
+    return new Decoder(checkpoint, await openSession(decoderGraph(checkpoint), { threads }));
+  }
+
+  get layers(): number {
+    return this.checkpoint.config.layers;
+  }
+
+  /** Query heads of a layer. */
+  get heads(): number {
+    return this.checkpoint.config.heads;
+  }
+
+  /** Tokens that went through the model since it was opened, re-fed ones included. */
+  get fedTokens(): number {
+    return this.#fedTokens;
+  }
+
+  /** Tokens in the cache. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Tokens the sequence can hold with the present table. */
+  get capacityTokens(): number {
+    return this.#tokens.length;
+  }
+
+  /**
+   * Takes a RoPE table and empties the sequence: keys rotated by another table are of no use.
+   * Memory grows to the largest capacity asked for and is kept.
+   * @throws RopesweepError TABLE_MISMATCH, MODEL_UNSUPPORTED, OUT_OF_MEMORY
+   */
+  useTable(table: RopeTable, capacityTokens: number): void {
+    const { config } = this.checkpoint;
+    const pairs = table.inverseFrequencies.length;
+    if (pairs * 2 !== config.headSize) {
+      throw new RopesweepError('TABLE_MISMATCH', { where: this.checkpoint.folder, what: `a table of ${String(pairs)} pairs does not fit heads of ${String(config.headSize)} dimensions` });
+    }
+    assertGraphFits(config, { capacityTokens, chunkTokens: Math.min(capacityTokens, LONGEST_CHUNK), rows: FEWEST_ROWS });
+    if (this.#cache === null || this.#cache.capacityTokens < capacityTokens) {
+      this.#cache = null; // let the old memory go before the new is taken
+      this.#cache = new KvCache(config, capacityTokens);
+    }
+    const { cos, sin } = cosSinTables(table, capacityTokens);
+    this.#cos = tensor('float32', cos, [capacityTokens, pairs]);
+    this.#sin = tensor('float32', sin, [capacityTokens, pairs]);
+    this.#tokens = new Int32Array(capacityTokens);
+    this.#length = 0;
+  }
+
+  /** How many leading tokens of a sequence the cache holds already: what {@link rewind} may keep. */
+  sharedWith(tokens: ArrayLike<number>): number {
+    const limit = Math.min(tokens.length, this.#length);
+    let shared = 0;
+    while (shared < limit && tokens[shared] === this.#tokens[shared]) shared += 1;
+    return shared;
+  }
+
+  /** Forgets all tokens from `length` on. */
+  rewind(length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.#length) {
+      throw internal(`cannot rewind ${String(this.#length)} tokens to ${String(length)}`);
+    }
+    this.#length = length;
+  }
+
+  /**
+   * Appends tokens at the present length.
+   * @throws RopesweepError OUT_OF_MEMORY; INTERNAL for tokens, rows or spans that cannot be
+   */
+  async feed(tokens: ArrayLike<number>, options: FeedOptions = {}): Promise<FeedResult> {
+    const request = this.#check(tokens, options);
+    // A single row takes other kernels: the token before goes in once more, and is computed to the same bits.
+    const again = this.#length > 0 && (tokens.length === 1 || this.#length === 1) ? 1 : 0;
+    const start = this.#length - again;
+    this.#tokens.set(tokens, this.#length);
+    const end = this.#length + tokens.length;
+
+    const sizes = chunkSizes(end - start, Math.max(request.logitRows, request.probeRows), options.chunkTokens ?? chunkTokensFor(end));
+    let position = start;
+    for (const size of sizes.slice(0, -1)) {
+      await this.#run(position, size, { ...request, logitRows: 0, probeRows: 0, targets: [] }, {});
+      position += size;
+    }
+    const wanted = { ...ROW_OUTPUTS, ...(request.keepLogits && LOGITS_OUTPUT), ...(request.probeRows > 0 && PROBE_OUTPUTS) };
+    const outputs = await this.#run(position, end - position, request, wanted);
+    this.#length = end;
+    this.#fedTokens += end - start;
+    return readResult(outputs, request, this.checkpoint.config);
+  }
+
+  async dispose(): Promise<void> {
+    this.#cache = null;
+    await this.session.release();
+  }
+
+  #check(tokens: ArrayLike<number>, options: FeedOptions): Request {
+    const { logitRows = 0, probeRows = 0, targets = [], keepLogits = false, span = [0, 0], chunkTokens } = options;
+    const { vocabularySize } = this.checkpoint.config;
+    const end = this.#length + tokens.length;
+    if (tokens.length === 0) throw internal('a feed needs at least one token');
+    if (end > this.capacityTokens) throw internal(`${String(end)} tokens do not fit a capacity of ${String(this.capacityTokens)}`);
+    for (const rows of [logitRows, probeRows]) {
+      if (!Number.isInteger(rows) || rows < 0 || rows > tokens.length) throw internal(`${String(rows)} rows of ${String(tokens.length)} tokens`);
+    }
+    if (targets.length !== 0 && targets.length !== logitRows) throw internal(`${String(targets.length)} targets for ${String(logitRows)} rows`);
+    if (chunkTokens !== undefined && chunkTokens < FEWEST_ROWS) throw internal('a chunk needs at least two tokens');
+    if (span[0] < 0 || span[1] < span[0] || span[1] > end) throw internal(`the span ${span.join(':')} lies outside ${String(end)} tokens`);
+    for (const ids of [tokens, targets]) {
+      for (let index = 0; index < ids.length; index += 1) {
+        const token = ids[index] ?? -1;
+        if (!Number.isInteger(token) || token < 0 || token >= vocabularySize) throw internal(`${String(token)} is not one of ${String(vocabularySize)} token ids`);
+      }
+    }
+    const rows = Math.max(logitRows, probeRows, FEWEST_ROWS);
+    assertGraphFits(this.checkpoint.config, { capacityTokens: this.capacityTokens, chunkTokens: Math.max(rows, LONGEST_CHUNK), rows });
+    return { logitRows, probeRows, targets, keepLogits, span };
+  }
+
+  async #run(position: number, size: number, request: Request, outputs: Readonly<Record<string, null>>): Promise<Tensors> {
+    if (this.#cache === null || this.#cos === null || this.#sin === null) throw internal('a decoder needs a table before it is fed');
+    const { inputs } = DECODER;
+    const end = position + size;
+    const rows = Math.min(size, Math.max(request.logitRows, FEWEST_ROWS));
+    const probed = request.probeRows === 0 ? 0 : Math.min(size, Math.max(request.probeRows, FEWEST_ROWS));
+    const feeds = {
+      ...this.#cache.inputs,
+      [inputs.tokens]: int64(this.#tokens.subarray(position, end), [1, size]),
+      [inputs.cos]: this.#cos,
+      [inputs.sin]: this.#sin,
+      [inputs.lastKey]: tensor('int32', Int32Array.of(end - 1), [1]),
+      [inputs.presentTokens]: tensor('int32', Int32Array.of(end), []),
+      [inputs.rowStart]: int64([size - rows]),
+      [inputs.targets]: int64(alignRight(request.targets, rows), [rows, 1]),
+      [inputs.probeStart]: int64([size - probed]),
+      [inputs.probePositions]: int64(Array.from({ length: probed }, (_, row) => end - probed + row)),
+      [inputs.probeKeys]: int64([probed === 0 ? 1 : end]),
+      [inputs.spanStart]: int64([request.span[0]]),
+      [inputs.spanEnd]: int64([request.span[1]]),
+    };
+    try {
+      return await this.session.run(feeds, { ...this.#cache.outputs, ...outputs });
+    } catch (cause) {
+      throw OUT_OF_MEMORY.test(String(cause))
+        ? new RopesweepError('OUT_OF_MEMORY', { where: this.checkpoint.folder, what: `out of memory: a chunk of ${String(size)} tokens after ${String(position)}: ${String(cause)}` }, { cause })
+        : cause;
+    }
+  }
+}
+
+type Request = Required<Omit<FeedOptions, 'chunkTokens'>>;
+
+const OUT_OF_MEMORY = /failed to allocate|bad_alloc|bad allocation|out of memory/i;
+const { outputs: NAMES, probes: PROBES } = DECODER;
+const ROW_OUTPUTS = { [NAMES.top1]: null, [NAMES.nll]: null, [NAMES.margin]: null };
+const LOGITS_OUTPUT = { [NAMES.logits]: null };
+const PROBE_OUTPUTS = Object.fromEntries(Object.values(PROBES).map((name) => [name, null]));
+
+/** Longest chunk that is chosen; rows asked for at once may make a longer one. */
+const LONGEST_CHUNK = 512;
+
+/** Attention computes the block on the diagonal whole, so large chunks waste; small ones pay a fixed cost each. */
+const chunkTokensFor = (lengthTokens: number): number => (lengthTokens <= 8192 ? 256 : LONGEST_CHUNK);
+
+const internal = (what: string): RopesweepError => new RopesweepError('INTERNAL', { where: 'decoder', what });
+
+const int64 = (values: ArrayLike<number>, shape: readonly number[] = [values.length]): RuntimeTensor =>
+  tensor('int64', BigInt64Array.from({ length: values.length }, (_, index) => BigInt(values[index] ?? 0)), shape);
+
+/** The values at the end of `length` places; the rows before them predict nothing that is asked for. */
+const alignRight = (values: ArrayLike<number>, length: number): number[] =>
+  Array.from({ length }, (_, index) => values[index - length + values.length] ?? 0);
+
+function readResult(outputs: Tensors, request: Request, { layers, heads, vocabularySize }: Checkpoint['config']): FeedResult {
+  const floats = (name: string) => (outputs[name]?.data ?? new Float32Array(0)) as Float32Array;
+  const integers = (name: string) => (outputs[name]?.data ?? new BigInt64Array(0)) as BigInt64Array;
+  const top1 = integers(NAMES.top1);
+  const [nll, margin, logits] = [floats(NAMES.nll), floats(NAMES.margin), floats(NAMES.logits)];
+  const skipped = top1.length - request.logitRows;
+  const rows = Array.from({ length: request.logitRows }, (_, index): AnswerRow => {
+    const row = skipped + index;
+    return {
+      ...(request.keepLogits && { logits: logits.slice(row * vocabularySize, (row + 1) * vocabularySize) }),
+      top1: Number(top1[row]),
+      nll: request.targets.length === 0 ? NaN : (nll[row] ?? NaN),
+      margin: margin[row] ?? NaN,
+    };
+  });
+
+  const count = layers * heads;
+  const last = <Data extends Float32Array | Int32Array>(into: Data, from: ArrayLike<number | bigint>): Data => {
+    const computed = from.length / count;
+    return into.map((_, index) => {
+      const pair = Math.floor(index / request.probeRows);
+      return Number(from[pair * computed + computed - request.probeRows + (index % request.probeRows)]);
+    }) as Data;
+  };
+  const probe = (name: string) => last(new Float32Array(count * request.probeRows), floats(name));
+  const probes: AttentionProbes = {
+    rows: request.probeRows,
+    entropy: probe(PROBES.entropy),
+    maxProbability: probe(PROBES.maxProbability),
+    maxPosition: last(new Int32Array(count * request.probeRows), integers(PROBES.maxPosition)),
+    sinkMass: probe(PROBES.sinkMass),
+    spanMass: probe(PROBES.spanMass),
+  };
+  const finite =
+    probes.entropy.every(Number.isFinite) && nll.subarray(skipped).every(Number.isFinite) && margin.subarray(skipped).every(Number.isFinite);
+  return { rows, probes, finite };
+}

@@ -1,0 +1,151 @@
+/**
+ * A small builder of ONNX graphs: one method an operator that decoders use, weights as references into their files.
+ * The only file that knows the ONNX protocol buffers.
+ */
+import path from 'node:path';
+import onnxProto, { type onnx } from 'onnx-proto';
+import type { StoredTensor } from './safetensors.js';
+
+/** The name of a value in the graph. */
+export type Value = string;
+export type ElementType = 'float32' | 'int32' | 'int64';
+/** A dimension: a number, or a name where it is known only at run time. */
+export type Dimension = number | string;
+type Attribute = number | { readonly int: number } | { readonly ints: readonly number[] };
+
+/** The package is CommonJS: its values hang on the default import, its types on the name. */
+const { AttributeProto, ModelProto, TensorProto } = onnxProto.onnx;
+
+const ELEMENT: Record<ElementType, onnx.TensorProto.DataType> = {
+  float32: TensorProto.DataType.FLOAT,
+  int32: TensorProto.DataType.INT32,
+  int64: TensorProto.DataType.INT64,
+};
+const ONNX_OPSET = 20;
+const IR_VERSION = 9;
+export const MICROSOFT = 'com.microsoft';
+
+export class GraphBuilder {
+  readonly #nodes: onnx.INodeProto[] = [];
+  readonly #initializers = new Map<string, onnx.ITensorProto>();
+  readonly #inputs: onnx.IValueInfoProto[] = [];
+  readonly #outputs: onnx.IValueInfoProto[] = [];
+  #named = 0;
+
+  input(name: string, type: ElementType, shape: readonly Dimension[]): Value {
+    this.#inputs.push(valueInfo(name, type, shape));
+    return name;
+  }
+
+  /** Gives `value` the name of a graph output. */
+  output(name: string, value: Value, type: ElementType, shape: readonly Dimension[]): void {
+    this.#nodes.push({ opType: 'Identity', input: [value], output: [name], name });
+    this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** Declares an output that a node already writes under this name. */
+  declareOutput(name: Value, type: ElementType, shape: readonly Dimension[]): void {
+    this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** A weight, read in place from its file: the location is relative to the file system's root (runtime/session.ts). */
+  weight(name: string, tensor: StoredTensor): Value {
+    this.#initializers.set(name, {
+      name,
+      dataType: TensorProto.DataType.FLOAT,
+      dims: [...tensor.shape],
+      dataLocation: TensorProto.DataLocation.EXTERNAL,
+      externalData: [
+        { key: 'location', value: path.relative('/', tensor.file) },
+        { key: 'offset', value: String(tensor.byteOffset) },
+        { key: 'length', value: String(tensor.byteLength) },
+      ],
+    });
+    return name;
+  }
+
+  /** A small constant; equal ones are stored once. */
+  constant(type: ElementType, values: readonly number[], shape: readonly number[] = [values.length]): Value {
+    const name = `constant_${type}_${values.join('_')}_${shape.join('x')}`;
+    const data =
+      type === 'float32' ? { floatData: [...values] } : type === 'int32' ? { int32Data: [...values] } : { int64Data: [...values] };
+    this.#initializers.set(name, { name, dataType: ELEMENT[type], dims: [...shape], ...data });
+    return name;
+  }
+
+  ints = (...values: number[]): Value => this.constant('int64', values);
+  scalar = (value: number): Value => this.constant('float32', [value], []);
+
+  /** One node with `outputs` results; attributes that are not marked int are floats. */
+  nodes(opType: string, inputs: readonly Value[], outputs: number, attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): readonly Value[] {
+    this.#named += 1;
+    const name = `${opType}_${String(this.#named)}`;
+    const output = Array.from({ length: outputs }, (_, index) => `${name}:${String(index)}`);
+    return this.namedNode(opType, inputs, output, attributes, domain);
+  }
+
+  /** A node whose results carry names of their own, as graph outputs must. */
+  namedNode(opType: string, inputs: readonly Value[], output: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): readonly Value[] {
+    this.#nodes.push({ opType, domain, name: output[0] ?? opType, input: [...inputs], output: [...output], attribute: Object.entries(attributes).map(attributeOf) });
+    return output;
+  }
+
+  node(opType: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): Value {
+    return this.nodes(opType, inputs, 1, attributes, domain)[0] ?? '';
+  }
+
+  add = (a: Value, b: Value): Value => this.node('Add', [a, b]);
+  sub = (a: Value, b: Value): Value => this.node('Sub', [a, b]);
+  mul = (a: Value, b: Value): Value => this.node('Mul', [a, b]);
+  reshape = (value: Value, ...shape: number[]): Value => this.node('Reshape', [value, this.ints(...shape)]);
+  transpose = (value: Value, ...permutation: number[]): Value => this.node('Transpose', [value], { perm: { ints: permutation } });
+  slice = (value: Value, start: Value, end: Value, axis: number): Value => this.node('Slice', [value, start, end, this.ints(axis)]);
+  concat = (values: readonly Value[], axis: number): Value => this.node('Concat', values, { axis: { int: axis } });
+  sumOver = (value: Value, axis: number, keep = false): Value =>
+    this.node('ReduceSum', [value, this.ints(axis)], { keepdims: { int: keep ? 1 : 0 } });
+
+  /** x W^T alpha for W as files store it, [outputs, inputs]: no transposed copy of a weight is ever made. */
+  linear = (value: Value, weight: Value, alpha = 1): Value =>
+    this.node('FusedMatMul', [value, weight], { alpha, transA: { int: 0 }, transB: { int: 1 } }, MICROSOFT);
+
+  rmsNorm = (value: Value, weight: Value, epsilon: number): Value =>
+    this.node('SimplifiedLayerNormalization', [value, weight], { axis: { int: -1 }, epsilon, stash_type: { int: 1 } });
+
+  /** x sigmoid(x): QuickGelu with alpha 1. */
+  silu = (value: Value): Value => this.node('QuickGelu', [value], { alpha: 1 }, MICROSOFT);
+
+  encode(graphName: string): Uint8Array {
+    return ModelProto.encode({
+      irVersion: IR_VERSION,
+      producerName: 'ropesweep',
+      opsetImport: [
+        { domain: '', version: ONNX_OPSET },
+        { domain: MICROSOFT, version: 1 },
+      ],
+      graph: {
+        name: graphName,
+        node: this.#nodes,
+        initializer: [...this.#initializers.values()],
+        input: this.#inputs,
+        output: this.#outputs,
+      },
+    }).finish();
+  }
+}
+
+const valueInfo = (name: string, type: ElementType, shape: readonly Dimension[]): onnx.IValueInfoProto => ({
+  name,
+  type: {
+    tensorType: {
+      elemType: ELEMENT[type],
+      shape: { dim: shape.map((dimension) => (typeof dimension === 'number' ? { dimValue: dimension } : { dimParam: dimension })) },
+    },
+  },
+});
+
+function attributeOf([name, value]: [string, Attribute]): onnx.IAttributeProto {
+  const { AttributeType } = AttributeProto;
+  if (typeof value === 'number') return { name, type: AttributeType.FLOAT, f: value };
+  if ('int' in value) return { name, type: AttributeType.INT, i: value.int };
+  return { name, type: AttributeType.INTS, ints: [...value.ints] };
+}

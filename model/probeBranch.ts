@@ -1,0 +1,108 @@
+/**
+ * Attention probes of the last P rows of a chunk, computed beside the fused attention, which shows no distribution.
+ *
+ *   p = softmax(q k^T / sqrt(headSize)) over the visible keys,  H = -sum p ln p (nats)
+ *   also max p, its first position, p at key 0, sum of p over a span
+ *
+ * Entropy as Algorithm 1 of Zhong et al. 2025 (COLING, main.600) defines it; only the rows asked for are computed,
+ * never an S x T matrix. Hidden keys get -1e9, not -infinity: their p is exactly 0 and 0 x ln p stays 0, not NaN.
+ */
+import type { ModelConfig } from './config.js';
+import type { GraphBuilder, Value } from './graphBuilder.js';
+
+/** Output name of each probe, [layers, heads, P]; maxPosition is int64, the rest float32. */
+export const PROBES = {
+  entropy: 'entropy',
+  maxProbability: 'max_probability',
+  maxPosition: 'max_position',
+  sinkMass: 'sink_mass',
+  spanMass: 'span_mass',
+} as const;
+export type ProbeName = keyof typeof PROBES;
+
+const HIDDEN_SCORE = -1e9;
+
+interface ProbeInputs {
+  readonly start: Value;
+  /** [P, rotarySize / 2] */
+  readonly cos: Value;
+  readonly sin: Value;
+  readonly keys: Value;
+  /** [1, P, n]: 0 where a key is visible, -1e9 where not */
+  readonly mask: Value;
+  readonly spanStart: Value;
+  readonly spanEnd: Value;
+}
+
+/** Declares the probes' inputs and what all layers share. */
+export function probeInputs(
+  graph: GraphBuilder,
+  tables: { readonly cos: Value; readonly sin: Value },
+  names: Readonly<Record<'probeStart' | 'probePositions' | 'probeKeys' | 'spanStart' | 'spanEnd', string>>,
+): ProbeInputs {
+  const start = graph.input(names.probeStart, 'int64', [1]);
+  const positions = graph.input(names.probePositions, 'int64', ['P']);
+  const keys = graph.input(names.probeKeys, 'int64', [1]);
+  const zero = graph.constant('int64', [0], []);
+  const one = graph.constant('int64', [1], []);
+  const keyPositions = graph.node('Range', [zero, graph.node('Squeeze', [keys]), one]); // [n]
+  const hidden = graph.node('Greater', [keyPositions, graph.reshape(positions, 1, -1, 1)]); // [1, P, n]
+  return {
+    start,
+    cos: graph.node('Gather', [tables.cos, positions], { axis: { int: 0 } }),
+    sin: graph.node('Gather', [tables.sin, positions], { axis: { int: 0 } }),
+    keys,
+    mask: graph.node('Where', [hidden, graph.scalar(HIDDEN_SCORE), graph.scalar(0)]),
+    spanStart: graph.input(names.spanStart, 'int64', [1]),
+    spanEnd: graph.input(names.spanEnd, 'int64', [1]),
+  };
+}
+
+/**
+ * Probes of one layer, each [heads, P].
+ * @param query [1, S, heads x headSize], not rotated yet
+ * @param presentKey [1, keyValueHeads, C, headSize], rotated
+ */
+export function probeBranch(graph: GraphBuilder, config: ModelConfig, query: Value, presentKey: Value, inputs: ProbeInputs): Record<ProbeName, Value> {
+  const { heads, keyValueHeads, headSize } = config;
+  const rows = graph.slice(query, inputs.start, graph.ints(Number.MAX_SAFE_INTEGER), 1);
+  const byHead = graph.transpose(graph.reshape(rows, -1, heads, headSize), 1, 0, 2); // [heads, P, headSize]
+  const rotated = rotate(graph, byHead, headSize, inputs);
+  // The query heads of a key-value head are stacked as rows of one product.
+  const grouped = graph.node('Reshape', [rotated, graph.ints(keyValueHeads, -1, headSize)], { allowzero: { int: 0 } });
+  const keys = graph.reshape(graph.slice(presentKey, graph.ints(0), inputs.keys, 2), keyValueHeads, -1, headSize); // [keyValueHeads, n, headSize]
+  const groupedScores = graph.linear(grouped, keys, 1 / Math.sqrt(headSize));
+  const scores = graph.add(graph.node('Reshape', [groupedScores, graph.concat([graph.ints(heads, -1), inputs.keys], 0)]), inputs.mask); // [heads, P, n]
+
+  const logP = graph.node('LogSoftmax', [scores], { axis: { int: -1 } });
+  const p = graph.node('Exp', [logP]);
+  return {
+    entropy: graph.node('Neg', [graph.sumOver(graph.mul(p, logP), 2)]),
+    maxProbability: graph.node('ReduceMax', [p, graph.ints(2)], { keepdims: { int: 0 } }),
+    maxPosition: graph.node('ArgMax', [p], { axis: { int: 2 }, keepdims: { int: 0 } }),
+    sinkMass: graph.sumOver(graph.slice(p, graph.ints(0), graph.ints(1), 2), 2),
+    spanMass: graph.sumOver(graph.slice(p, inputs.spanStart, inputs.spanEnd, 2), 2),
+  };
+}
+
+/** Half-split rotation: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin). */
+function rotate(graph: GraphBuilder, value: Value, headSize: number, { cos, sin }: ProbeInputs): Value {
+  const half = headSize / 2;
+  const first = graph.slice(value, graph.ints(0), graph.ints(half), 2);
+  const second = graph.slice(value, graph.ints(half), graph.ints(headSize), 2);
+  return graph.concat(
+    [
+      graph.sub(graph.mul(first, cos), graph.mul(second, sin)),
+      graph.add(graph.mul(second, cos), graph.mul(first, sin)),
+    ],
+    2,
+  );
+}
+
+/** Makes the graph's outputs [layers, heads, P] of the layers' probes. */
+export function stackProbes(graph: GraphBuilder, layers: readonly Readonly<Record<ProbeName, Value>>[], config: ModelConfig): void {
+  for (const [probe, name] of Object.entries(PROBES) as [ProbeName, string][]) {
+    const slices = layers.map((layer) => graph.node('Unsqueeze', [layer[probe], graph.ints(0)]));
+    graph.output(name, graph.concat(slices, 0), probe === 'maxPosition' ? 'int64' : 'float32', [config.layers, config.heads, 'P']);
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The identity of a checkpoint's weights: the SHA-256 of each weight file, in order of file name, and the architecture.
+ * RoPE settings of config.json do not enter: they are the table's. Nor do paths: a copy is the same checkpoint.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { digest } from '../domain/identity.js';
+import { id, type WeightsId } from '../domain/ids.js';
+import type { Checkpoint, WeightFile } from './checkpoint.js';
+
+/** SHA-256 of a file as 64 hexadecimal digits, streamed. */
+export async function sha256OfFile(file: { readonly path: string }): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
+/**
+ * @param sha256 of one file; a caller that keeps digests by path, size and mtime hashes nothing twice
+ */
+export async function weightsId(
+  checkpoint: Pick<Checkpoint, 'config' | 'weightFiles'>,
+  sha256: (file: WeightFile) => Promise<string> = sha256OfFile,
+): Promise<WeightsId> {
+  const files: string[] = [];
+  for (const file of checkpoint.weightFiles) files.push(await sha256(file));
+  return id<WeightsId>(digest({ architecture: { family: 'llama', ...checkpoint.config }, files }));
+}
