@@ -1,0 +1,49 @@
+/**
+ * Arms: checkpoint x method, each with its RoPE tables and its identity.
+ */
+import { digest, type Plain } from '../domain/identity.js';
+import { id, type ArmId, type WeightsId } from '../domain/ids.js';
+import type { Method, RopeGeometry } from '../domain/method.js';
+import type { NamedTable, PlannedArm } from '../domain/plan.js';
+import { effectiveScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
+import { nameTable } from '../rope/tableDigest.js';
+
+export interface ArmParts {
+  readonly model: string;
+  readonly folder: string;
+  readonly weightsId: WeightsId;
+  readonly continualPretrainContextTokens: number | null;
+  /** Resolved. */
+  readonly method: Method;
+  readonly geometry: RopeGeometry;
+  readonly contextTokens: readonly number[];
+}
+
+export function plannedArm({ model, folder, weightsId, continualPretrainContextTokens, method, geometry, contextTokens }: ArmParts): PlannedArm {
+  const tables = namedTables(method, geometry, contextTokens);
+  // Where the table changes with the length, scales are those at the longest context.
+  const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
+  return {
+    id: id<ArmId>(digest({ weightsId, method: method as unknown as Plain, geometry: geometry as unknown as Plain })),
+    label: armLabel(method, continualPretrainContextTokens),
+    model,
+    checkpoint: { folder, weightsId, continualPretrainContextTokens },
+    method,
+    originalContextTokens: geometry.originalContextTokens,
+    effectiveScale: effectiveScale(longest, geometry),
+    logitScale: longest.attentionFactor ** 2,
+    tables,
+  };
+}
+
+/** `yarn 8, continued at 1024` */
+export const armLabel = (method: Method, continualPretrainContextTokens: number | null): string =>
+  continualPretrainContextTokens === null ? methodLabel(method) : `${methodLabel(method)}, continued at ${continualPretrainContextTokens}`;
+
+export const tableAtLength = (method: Method, geometry: RopeGeometry, lengthTokens: number): NamedTable =>
+  nameTable(ropeTable(method, geometry, lengthTokens));
+
+function namedTables(method: Method, geometry: RopeGeometry, contextTokens: readonly number[]): Record<string, NamedTable> {
+  if (!tableDependsOnLength(method)) return { '*': tableAtLength(method, geometry, geometry.originalContextTokens) };
+  return Object.fromEntries(contextTokens.map((length) => [String(length), tableAtLength(method, geometry, length)]));
+}

@@ -1,0 +1,27 @@
+/**
+ * A resolved sweep: the spec with every file read and every identity known. Cells and their keys follow from it alone.
+ */
+import type { PlannedArm } from '../domain/plan.js';
+import type { ResolvedTask } from '../domain/task.js';
+import type { ModelConfig } from '../model/config.js';
+
+export interface ResolvedArm {
+  readonly arm: PlannedArm;
+  /** Architecture of its checkpoint: what costs are counted from. */
+  readonly config: ModelConfig;
+}
+
+/** A combination of method and continual-pretrain length that has no checkpoint. */
+export interface MissingArm {
+  /** Label of the method. */
+  readonly method: string;
+  readonly continualPretrainContextTokens: number | null;
+  readonly reason: string;
+}
+
+export interface ResolvedSweep {
+  /** Methods in the order of the spec, each at its continual-pretrain lengths. */
+  readonly arms: readonly ResolvedArm[];
+  readonly tasks: readonly ResolvedTask[];
+  readonly missing: readonly MissingArm[];
+}
