@@ -16,7 +16,16 @@ import { plainInverseFrequencies } from './plain.js';
 export const ntk: MethodDefinition<'ntk'> = {
   tableDependsOnLength: false,
   resolve: (method, geometry) => {
-    if (method.base === undefined) return { name: 'ntk', factor: resolveFactor('ntk', method, geometry) };
+    if (method.base === undefined) {
+      if (method.factor === undefined && method.targetContextTokens === undefined) {
+        throw new RopesweepError('METHOD_INVALID', {
+          where: 'ntk',
+          what: 'neither factor nor targetContextTokens nor a new base is given',
+          mend: 'Give a factor (8), or the new rope base itself (1000000; on the command line --new-base).',
+        });
+      }
+      return { name: 'ntk', factor: resolveFactor('ntk', method, geometry) };
+    }
     if (method.factor !== undefined || method.targetContextTokens !== undefined) {
       throw new RopesweepError('METHOD_INVALID', {
         where: 'ntk',

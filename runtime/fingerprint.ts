@@ -19,11 +19,11 @@ const KERNEL_FLAGS = ['sse4_1', 'avx', 'fma', 'avx2', 'avx512f', 'avx512_vnni', 
 export const installedOnnxruntime = (): string =>
   z.object({ version: z.string() }).parse(createRequire(import.meta.url)('onnxruntime-node/package.json')).version;
 
-/** `AMD EPYC x64 avx2+fma L2 1024K / onnxruntime 1.30.0 cpu prepacking off / graph 1` */
+/** `AMD EPYC x64 avx2+fma L2 1024K / onnxruntime 1.30.0 cpu prepacking false / graph 1` */
 export const fingerprint = (): string =>
   [
     [cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU', arch(), ...instructionSets(), ...cacheSize()].join(' '),
-    `onnxruntime ${installedOnnxruntime()} cpu prepacking ${ENGINE.prepacking ? 'on' : 'off'}`,
+    `onnxruntime ${installedOnnxruntime()} cpu prepacking ${ENGINE.prepacking}`,
     `graph ${String(ENGINE.graph)}`,
   ].join(' / ');
 

@@ -48,7 +48,7 @@ export async function openSession(model: Uint8Array, { threads }: SessionOptions
     extra: {
       session: {
         // Prepacked weights round differently; one setting for all sweeps, and without it weights stay memory-mapped.
-        disable_prepacking: ENGINE.prepacking ? '0' : '1',
+        disable_prepacking: String(1 - Number(ENGINE.prepacking)),
         model_external_initializers_file_folder_path: '/',
         // Slots share the cores: a thread that waits must not spin.
         intra_op: { allow_spinning: '0' },
