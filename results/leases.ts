@@ -1,0 +1,88 @@
+/**
+ * Which shards are to start, and taking hold of one.
+ */
+import { RopesweepError } from '../domain/errors.js';
+import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
+import type { NamedTable } from '../domain/plan.js';
+import type { LeasedShard, Place } from '../domain/ports.js';
+import type { ComputeDtype } from '../domain/engine.js';
+import type { JobCell } from '../domain/slot.js';
+import type { ResolvedTask } from '../domain/task.js';
+import { adoptForShard } from './adoption.js';
+import type { Client } from './database.js';
+import { findShard, lockShard, refuseMixed, tableAt, type ShardRow } from './shardRow.js';
+import { OPEN_SHARDS, shardStatesBefore } from './transitions.js';
+
+/** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
+export async function nextShards(client: Client, sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<ShardId[]> {
+  const rows = await client.$queryRaw<{ id: ShardId }[]>`
+    SELECT id FROM shards
+    WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[]) AND id <> ALL (${except}::text[])
+    ORDER BY ordinal, id LIMIT ${limit}`;
+  return rows.map((row) => row.id);
+}
+
+export async function endedShards(client: Client, shards: readonly ShardId[]): Promise<ShardId[]> {
+  const rows = await client.$queryRaw<{ id: ShardId }[]>`
+    SELECT id FROM shards WHERE id = ANY (${shards}::text[]) AND state <> ALL (${OPEN_SHARDS}::shard_state[])`;
+  const ended = new Set(rows.map((row) => row.id));
+  return shards.filter((shard) => ended.has(shard));
+}
+
+/**
+ * Raises the lease number: whoever held the shard before can write no more.
+ *
+ * @throws RopesweepError FINGERPRINT_MIXED, and then the shard is as it was.
+ */
+export async function lease(transaction: Client, shard: ShardId, place: Place): Promise<LeasedShard | null> {
+  const before = await lockShard(transaction, shard);
+  if (!shardStatesBefore('leased').includes(before.state)) return null;
+  const row = await findShard(transaction, shard);
+  refuseMixed(row, place);
+  await adoptForShard(transaction, shard);
+  await transaction.$executeRaw`
+    UPDATE shards SET state = 'leased', lease = lease + 1, attempts = attempts + 1, leased_by = ${place.worker}, leased_at = now()
+    WHERE id = ${shard}`;
+  return {
+    lease: { shard, number: row.lease + 1 },
+    attempt: row.attempts + 1,
+    job: {
+      shardId: shard,
+      checkpoint: { folder: row.folder, weightsId: row.weightsId },
+      ...(await jobCells(transaction, row)),
+      ...(await jobTask(transaction, row)),
+      flops: row.flops,
+    },
+  };
+}
+
+async function jobTask(client: Client, row: ShardRow): Promise<{ task: ResolvedTask; dtype: ComputeDtype }> {
+  const revision = await client.revision.findUniqueOrThrow({
+    where: { sweepId_number: { sweepId: row.sweep, number: row.revision } },
+    select: { tasks: true, dtype: true },
+  });
+  const task = (revision.tasks as unknown as readonly ResolvedTask[])[row.task];
+  if (task === undefined) throw new RopesweepError('INTERNAL', { where: `sweep ${row.sweep}`, what: `its revision has no task ${String(row.task)}` });
+  return { task, dtype: revision.dtype as ComputeDtype };
+}
+
+interface OpenCell {
+  readonly key: CellKey;
+  readonly contextTokens: number;
+  readonly depth: number;
+  readonly seed: number;
+}
+
+async function jobCells(client: Client, row: ShardRow): Promise<{ cells: JobCell[]; tables: NamedTable[] }> {
+  const open = await client.$queryRaw<OpenCell[]>`
+    SELECT cell_key AS key, context_tokens AS "contextTokens", depth, seed FROM memberships
+    WHERE shard_id = ${row.id} AND state = 'planned' ORDER BY ordinal`;
+  const tables: NamedTable[] = [];
+  const cells = open.map(({ key, contextTokens, depth, seed }) => {
+    const used = tableAt(row, contextTokens);
+    let table = tables.findIndex(({ digest }) => digest === used.digest);
+    if (table < 0) table = tables.push(used) - 1;
+    return { key, contextTokens, table, axes: { depth, seed } };
+  });
+  return { cells, tables };
+}

@@ -1,0 +1,46 @@
+/**
+ * What a plan asks the store: which cells have numbers or an outcome, and digests of files that were hashed before.
+ */
+import type { CellKey } from '../domain/ids.js';
+import type { FileDigest, KnownCell } from '../domain/ports.js';
+import type { CellState } from '../domain/states.js';
+import { chunks } from './chunks.js';
+import type { Client } from './database.js';
+
+interface KnownRow {
+  readonly key: CellKey;
+  readonly state: CellState;
+  readonly reason: string | null;
+}
+
+/** Those of `keys` that the store knows. A measurement stands before an outcome. */
+export async function knownCells(
+  client: Client,
+  keys: readonly CellKey[],
+  deviceClass: string,
+  engineVersion: string,
+): Promise<Map<CellKey, KnownCell>> {
+  const known = new Map<CellKey, KnownCell>();
+  for (const some of chunks(keys)) {
+    const rows = await client.$queryRaw<KnownRow[]>`
+      SELECT asked.key, coalesce(m.state::text, o.state::text) AS state, CASE WHEN m.state IS NULL THEN o.reason END AS reason
+      FROM unnest(${some}::text[]) AS asked(key)
+      LEFT JOIN measurements m ON m.cell_key = asked.key
+      LEFT JOIN outcomes o ON o.cell_key = asked.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
+      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL`;
+    for (const { key, state, reason } of rows) known.set(key, { state, reason });
+  }
+  return known;
+}
+
+const fileKey = (path: string, size: number, mtimeMs: number) => ({ path, size: BigInt(size), mtimeMs });
+
+export async function fileDigest(client: Client, path: string, size: number, mtimeMs: number): Promise<string | null> {
+  const row = await client.weightsFile.findUnique({ where: { path_size_mtimeMs: fileKey(path, size, mtimeMs) } });
+  return row?.sha256 ?? null;
+}
+
+export async function saveFileDigest(client: Client, { path, size, mtimeMs, sha256 }: FileDigest): Promise<void> {
+  const key = fileKey(path, size, mtimeMs);
+  await client.weightsFile.upsert({ where: { path_size_mtimeMs: key }, create: { ...key, sha256 }, update: { sha256 } });
+}

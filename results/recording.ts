@@ -1,0 +1,156 @@
+/**
+ * Writing results: fenced by the lease, first writer wins, seen by every sweep that has the cells.
+ */
+import { NUMERICS_VERSION } from '../domain/engine.js';
+import { RopesweepError } from '../domain/errors.js';
+import type { CellKey } from '../domain/ids.js';
+import type { CellResult, NeedleNumbers } from '../domain/measurement.js';
+import type { Lease, Place } from '../domain/ports.js';
+import type { OutcomeState } from '../domain/states.js';
+import { SCORER_VERSION } from '../domain/task.js';
+import type { Client } from './database.js';
+import type { Prisma } from './generated/client.js';
+import { findShard, holdLease, refuseMixed, tableAt, type ShardRow } from './shardRow.js';
+
+type Evaluated = Extract<CellResult, { state: 'measured' | 'diverged' }>;
+type Given = Extract<CellResult, { state: OutcomeState }>;
+
+const byKey = <Item extends { readonly key: CellKey }>(a: Item, b: Item) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+
+/**
+ * @throws RopesweepError LEASE_LOST if a newer lease exists or the shard has ended, FINGERPRINT_MIXED if the arm (or the
+ * sweep) got its first measurement from another kind of node meanwhile. Nothing of the batch is written then.
+ */
+export async function record(transaction: Client, lease: Lease, place: Place, results: readonly CellResult[]): Promise<void> {
+  const row = await findShard(transaction, lease.shard);
+  const evaluated = results.filter((result): result is Evaluated => result.state === 'measured' || result.state === 'diverged').sort(byKey);
+  const given = results.filter((result): result is Given => result.state === 'infeasible' || result.state === 'failed').sort(byKey);
+  if (evaluated.length > 0) await pinFingerprint(transaction, row, place);
+  await holdLease(transaction, lease);
+  if (evaluated.length > 0) await insertMeasurements(transaction, row, place, evaluated);
+  if (given.length > 0) await insertOutcomes(transaction, row, given.map((result) => ({ ...result, attempts: row.attempts })));
+  await showInSweeps(transaction, row, results.map((result) => result.key));
+}
+
+/** The first measurement of an arm (of the sweep, with `refuse`) decides which nodes may add to it. */
+async function pinFingerprint(transaction: Client, row: ShardRow, place: Place): Promise<void> {
+  refuseMixed(row, place);
+  if (row.mixFingerprints === 'refuse' && row.sweepFingerprint === null) {
+    await transaction.$executeRaw`UPDATE sweeps SET fingerprint = ${place.fingerprint} WHERE id = ${row.sweep} AND fingerprint IS NULL`;
+  }
+  if (row.armFingerprint === null) {
+    await transaction.$executeRaw`
+      UPDATE arms SET fingerprint = ${place.fingerprint}
+      WHERE sweep_id = ${row.sweep} AND arm_id = ${row.armId} AND fingerprint IS NULL`;
+  }
+  // Another worker may have been first between reading and pinning.
+  if (row.sweepFingerprint === null || row.armFingerprint === null) refuseMixed(await findShard(transaction, row.id), place);
+}
+
+/** One statement a table. A cell that another attempt or sweep measured first keeps those numbers. */
+async function insertMeasurements(transaction: Client, row: ShardRow, place: Place, results: readonly Evaluated[]): Promise<void> {
+  const cells = await transaction.membership.findMany({
+    where: { sweepId: row.sweep, armId: row.armId, cellKey: { in: results.map((result) => result.key) } },
+    select: { cellKey: true, taskKind: true, contextTokens: true, depth: true, seed: true },
+  });
+  const cellOf = new Map(cells.map((cell) => [cell.cellKey, cell]));
+  const known = results.map((result) => {
+    const cell = cellOf.get(result.key);
+    if (cell === undefined) {
+      throw new RopesweepError('INTERNAL', { where: `cell ${result.key.slice(0, 16)}`, what: `sweep ${row.sweep} does not have it in arm ${row.armLabel}` });
+    }
+    return { result, cell };
+  });
+  const inserted = await transaction.measurement.createManyAndReturn({
+    data: known.map(({ result, cell }) => ({
+      cellKey: result.key,
+      taskKind: cell.taskKind,
+      state: result.state,
+      weightsId: row.weightsId,
+      tableDigest: tableAt(row, cell.contextTokens).digest,
+      contextTokens: cell.contextTokens,
+      tokenDigest: result.state === 'measured' ? result.needle.tokenDigest : result.tokenDigest,
+      numericsVersion: NUMERICS_VERSION,
+      scorerVersion: SCORER_VERSION,
+      worker: place.worker,
+      fingerprint: place.fingerprint,
+      engineVersion: place.engineVersion,
+      deviceClass: place.deviceClass,
+      seconds: result.seconds,
+    })),
+    skipDuplicates: true,
+    select: { cellKey: true },
+  });
+  const first = new Set<string>(inserted.map(({ cellKey }) => cellKey));
+  await transaction.needleResult.createMany({
+    data: known.flatMap(({ result, cell }) =>
+      result.state === 'measured' && first.has(result.key)
+        ? [needleRow(result.key, cell.depth ?? Number.NaN, cell.seed ?? 0, result.needle)]
+        : [],
+    ),
+  });
+}
+
+function needleRow(cellKey: CellKey, depth: number, seed: number, numbers: NeedleNumbers): Prisma.NeedleResultCreateManyInput {
+  const { tokenDigest: _stored, heads, generatedIds, answerIds, top1Ids, nll, margins, ...scalars } = numbers;
+  return {
+    cellKey,
+    depth,
+    seed,
+    ...scalars,
+    answerIds: [...answerIds],
+    top1Ids: [...top1Ids],
+    generatedIds: [...(generatedIds ?? [])],
+    nll: [...nll],
+    margins: [...margins],
+    heads: heads === null ? null : Uint8Array.from(Buffer.from(heads, 'base64')),
+  };
+}
+
+/** Outcomes of the sweep's device class and engine version; the newest reason stands. A measured cell gets none. */
+export async function insertOutcomes(
+  transaction: Client,
+  row: ShardRow,
+  outcomes: readonly { readonly key: CellKey; readonly state: OutcomeState; readonly code: string; readonly reason: string; readonly attempts: number }[],
+): Promise<void> {
+  await transaction.$executeRaw`
+    INSERT INTO outcomes (cell_key, device_class, engine_version, state, code, reason, attempts)
+    SELECT o.key, ${row.deviceClass}, ${row.engineVersion}, o.state, o.code, o.reason, o.attempts
+    FROM unnest(
+      ${outcomes.map((outcome) => outcome.key)}::text[],
+      ${outcomes.map((outcome) => outcome.state)}::outcome_state[],
+      ${outcomes.map((outcome) => outcome.code)}::text[],
+      ${outcomes.map((outcome) => outcome.reason)}::text[],
+      ${outcomes.map((outcome) => outcome.attempts)}::int[]
+    ) AS o(key, state, code, reason, attempts)
+    WHERE NOT EXISTS (SELECT FROM measurements x WHERE x.cell_key = o.key)
+    ORDER BY o.key
+    ON CONFLICT (cell_key, device_class, engine_version) DO UPDATE SET
+      state = excluded.state, code = excluded.code, reason = excluded.reason, attempts = excluded.attempts, at = now()`;
+}
+
+/**
+ * Gives the memberships of all sweeps that have these cells their state: a measurement's whatever the sweep, an outcome's
+ * where the sweep runs on the same device class and engine version.
+ */
+export async function showInSweeps(transaction: Client, row: ShardRow, keys: readonly CellKey[]): Promise<void> {
+  await transaction.$executeRaw`
+    WITH news AS (
+      SELECT m.sweep_id, m.cell_key, m.arm_id, coalesce(x.state::text, o.state::text)::cell_state AS state
+      FROM memberships m
+      JOIN sweeps s ON s.id = m.sweep_id
+      JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+      LEFT JOIN measurements x ON x.cell_key = m.cell_key
+      LEFT JOIN outcomes o ON o.cell_key = m.cell_key
+        AND o.device_class = ${row.deviceClass} AND o.engine_version = ${row.engineVersion}
+        AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+      WHERE m.cell_key = ANY (${keys}::text[]) AND m.state NOT IN ('measured', 'diverged')
+        AND (x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL)
+      ORDER BY m.cell_key, m.sweep_id, m.arm_id
+      FOR UPDATE OF m
+    )
+    UPDATE memberships m SET state = news.state
+    FROM news
+    WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)
+      AND m.state NOT IN ('measured', 'diverged')`;
+}

@@ -1,0 +1,90 @@
+/**
+ * A shard with what its sweep's current revision says of it: what every step of an attempt looks at first.
+ */
+import type { MixFingerprints } from './generated/enums.js';
+import { RopesweepError } from '../domain/errors.js';
+import { id, type ArmId, type ShardId, type SweepId, type WeightsId } from '../domain/ids.js';
+import type { NamedTable, PlannedArm } from '../domain/plan.js';
+import type { Lease, Place } from '../domain/ports.js';
+import type { ShardState } from '../domain/states.js';
+import type { Client } from './database.js';
+
+export interface ShardRow {
+  readonly id: ShardId;
+  readonly sweep: SweepId;
+  readonly revision: number;
+  readonly armId: ArmId;
+  readonly armLabel: string;
+  readonly task: number;
+  readonly state: ShardState;
+  readonly lease: number;
+  readonly attempts: number;
+  readonly flops: number;
+  readonly weightsId: WeightsId;
+  readonly folder: string;
+  readonly tables: PlannedArm['tables'];
+  /** Outcomes of its cells belong to these two. */
+  readonly deviceClass: string;
+  readonly engineVersion: string;
+  readonly mixFingerprints: MixFingerprints;
+  readonly armFingerprint: string | null;
+  readonly sweepFingerprint: string | null;
+}
+
+/** The shard, without a lock. */
+export async function findShard(client: Client, shard: ShardId): Promise<ShardRow> {
+  const [row] = await client.$queryRaw<ShardRow[]>`
+    SELECT h.id, h.sweep_id AS sweep, h.revision, h.arm_id AS "armId", a.label AS "armLabel", h.task, h.state::text AS state,
+           h.lease, h.attempts, h.cost_flops AS flops, a.weights_id AS "weightsId", a.checkpoint_folder AS folder, a.tables,
+           r.device_class AS "deviceClass", r.engine_version AS "engineVersion", r.mix_fingerprints::text AS "mixFingerprints",
+           a.fingerprint AS "armFingerprint", s.fingerprint AS "sweepFingerprint"
+    FROM shards h
+    JOIN sweeps s ON s.id = h.sweep_id
+    JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+    JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
+    WHERE h.id = ${shard}`;
+  if (row === undefined) throw unknownShard(shard);
+  return row;
+}
+
+/** Locks the shard until the transaction ends, and returns what an attempt is checked against. */
+export async function lockShard(transaction: Client, shard: ShardId): Promise<Pick<ShardRow, 'state' | 'lease'>> {
+  const [row] = await transaction.$queryRaw<Pick<ShardRow, 'state' | 'lease'>[]>`
+    SELECT state::text AS state, lease FROM shards WHERE id = ${shard} FOR NO KEY UPDATE`;
+  if (row === undefined) throw unknownShard(shard);
+  return row;
+}
+
+/** @throws RopesweepError LEASE_LOST unless the lease is the shard's newest and the shard has not ended. */
+export async function holdLease(transaction: Client, { shard, number }: Lease): Promise<void> {
+  const row = await lockShard(transaction, shard);
+  if (row.state !== 'leased' || row.lease !== number) throw leaseLost({ shard, number }, row);
+}
+
+export const leaseLost = ({ shard, number }: Lease, row: Pick<ShardRow, 'state' | 'lease'>): RopesweepError =>
+  new RopesweepError('LEASE_LOST', {
+    where: `shard ${shard.slice(0, 16)}`,
+    what: `lease ${String(number)} is over: the shard is ${row.state} at lease ${String(row.lease)}`,
+  });
+
+const unknownShard = (shard: ShardId): RopesweepError =>
+  new RopesweepError('INTERNAL', { where: `shard ${shard.slice(0, 16)}`, what: 'the store does not have it' });
+
+/** The table an arm uses at a length. */
+export function tableAt(row: ShardRow, contextTokens: number): NamedTable {
+  const table = row.tables[String(contextTokens)] ?? row.tables['*'];
+  if (table === undefined) {
+    throw new RopesweepError('INTERNAL', { where: `arm ${row.armLabel}`, what: `it has no RoPE table at ${String(contextTokens)} tokens` });
+  }
+  return table;
+}
+
+/** @throws RopesweepError FINGERPRINT_MIXED if the spec's mixFingerprints keeps this place from the shard's arm. */
+export function refuseMixed(row: ShardRow, place: Place): void {
+  const first = { allow: null, perArm: row.armFingerprint, refuse: row.sweepFingerprint }[row.mixFingerprints];
+  if (first === null || first === place.fingerprint) return;
+  throw new RopesweepError('FINGERPRINT_MIXED', {
+    where: row.mixFingerprints === 'refuse' ? `sweep ${row.sweep}` : `arm ${row.armLabel}`,
+    what: `its first cells were measured on "${first}", worker ${id(place.worker)} is "${place.fingerprint}"`,
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * How sweeps stand, from counters that are kept as cells change.
+ */
+import type { SweepId } from '../domain/ids.js';
+import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
+import { SHARD_STATES, type ShardState, type SweepState } from '../domain/states.js';
+import type { Client } from './database.js';
+import { Prisma } from './generated/client.js';
+
+interface StatusRow {
+  readonly sweep: SweepId;
+  readonly revision: number;
+  readonly state: SweepState;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly planned: number;
+  readonly measured: number;
+  readonly diverged: number;
+  readonly infeasible: number;
+  readonly failed: number;
+  readonly runningCells: number;
+  readonly shards: Partial<Record<ShardState, number>> | null;
+}
+
+async function statusRows(client: Client, which: Prisma.Sql): Promise<SweepStatus[]> {
+  const rows = await client.$queryRaw<StatusRow[]>`
+    SELECT s.id AS sweep, s.revision, s.state::text AS state, s.created_at AS "createdAt", s.updated_at AS "updatedAt",
+           p.planned, p.measured, p.diverged, p.infeasible, p.failed,
+           (SELECT count(*)::int FROM shards h JOIN memberships m ON m.shard_id = h.id
+            WHERE h.sweep_id = s.id AND h.state = 'leased' AND m.state = 'planned') AS "runningCells",
+           (SELECT jsonb_object_agg(h.state, h.n) FROM
+             (SELECT state::text, count(*) AS n FROM shards WHERE sweep_id = s.id GROUP BY state) AS h) AS shards
+    FROM sweeps s JOIN sweep_progress p ON p.sweep_id = s.id
+    WHERE ${which}
+    ORDER BY s.updated_at DESC, s.id`;
+  return rows.map(({ planned, measured, diverged, infeasible, failed, shards, ...row }) => ({
+    ...row,
+    cells: { total: planned + measured + diverged + infeasible + failed, planned, measured, diverged, infeasible, failed },
+    shards: Object.fromEntries(SHARD_STATES.map((state) => [state, shards?.[state] ?? 0])) as Record<ShardState, number>,
+  }));
+}
+
+export const status = async (client: Client, sweep: SweepId): Promise<SweepStatus | null> =>
+  (await statusRows(client, Prisma.sql`s.id = ${sweep}`))[0] ?? null;
+
+/** All sweeps, the one that changed last first. */
+export const sweeps = (client: Client): Promise<SweepStatus[]> => statusRows(client, Prisma.sql`true`);
+
+/** In the order of the cells in the plan. */
+export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeRow[]> {
+  const rows = await client.$queryRaw<(Omit<OutcomeRow, 'axes'> & { depth: number; seed: number })[]>`
+    SELECT m.cell_key AS key, a.label AS "armLabel", m.context_tokens AS "contextTokens", m.depth, m.seed,
+           o.state::text AS state, o.code, o.reason, o.attempts
+    FROM memberships m
+    JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
+    JOIN sweeps s ON s.id = m.sweep_id
+    JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+    JOIN outcomes o ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+    WHERE m.sweep_id = ${sweep} AND m.state IN ('infeasible', 'failed')
+    ORDER BY m.ordinal, m.cell_key, a.ordinal`;
+  return rows.map(({ depth, seed, ...row }) => ({ ...row, axes: { depth, seed } }));
+}

@@ -1,0 +1,121 @@
+/**
+ * The store on PostgreSQL. Each concern has a file; here is which of them is a transaction.
+ */
+import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
+import type { CellResult, ShardStats } from '../domain/measurement.js';
+import type { Plan } from '../domain/plan.js';
+import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Store, Submission, SweepStatus, WorkerRow } from '../domain/ports.js';
+import type { SweepRows } from '../domain/rows.js';
+import type { SweepSpec } from '../domain/spec.js';
+import type { SweepEndState } from '../domain/states.js';
+import { Database } from './database.js';
+import { endedShards, lease, nextShards } from './leases.js';
+import { fileDigest, knownCells, saveFileDigest } from './planning.js';
+import { record } from './recording.js';
+import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
+import { sweepRows } from './rows.js';
+import { failShard, finishShard } from './shardEnd.js';
+import { outcomes, status, sweeps } from './status.js';
+import { submit } from './submission.js';
+import { finishSweep } from './sweepEnd.js';
+
+/**
+ * Every method may throw RopesweepError STORE_LOST; after PostgreSQL is back the same store works again. Writes are whole
+ * or not at all, and safe to say again when the answer was lost.
+ */
+export class PrismaStore implements Store {
+  constructor(private readonly database: Database) {}
+
+  knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>> {
+    return this.database.read((client) => knownCells(client, keys, deviceClass, engineVersion));
+  }
+
+  fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null> {
+    return this.database.read((client) => fileDigest(client, path, size, mtimeMs));
+  }
+
+  saveFileDigest(file: FileDigest): Promise<void> {
+    return this.database.read((client) => saveFileDigest(client, file));
+  }
+
+  submit(spec: SweepSpec, plan: Plan): Promise<Submission> {
+    return this.database.write((transaction) => submit(transaction, spec, plan));
+  }
+
+  nextShards(sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<ShardId[]> {
+    return this.database.read((client) => nextShards(client, sweep, limit, except));
+  }
+
+  endedShards(shards: readonly ShardId[]): Promise<ShardId[]> {
+    return this.database.read((client) => endedShards(client, shards));
+  }
+
+  lease(shard: ShardId, place: Place): Promise<LeasedShard | null> {
+    return this.database.write((transaction) => lease(transaction, shard, place));
+  }
+
+  record(held: Lease, place: Place, results: readonly CellResult[]): Promise<void> {
+    return this.database.write((transaction) => record(transaction, held, place, results));
+  }
+
+  finishShard(held: Lease, stats: ShardStats | null): Promise<void> {
+    return this.database.write((transaction) => finishShard(transaction, held, stats));
+  }
+
+  failShard(shard: ShardId, code: string, reason: string, attempts: number): Promise<void> {
+    return this.database.write((transaction) => failShard(transaction, shard, code, reason, attempts));
+  }
+
+  finishSweep(sweep: SweepId, state: SweepEndState | null): Promise<SweepEndState> {
+    return this.database.write((transaction) => finishSweep(transaction, sweep, state));
+  }
+
+  registerWorker(worker: WorkerRow): Promise<void> {
+    return this.database.write((transaction) => registerWorker(transaction, worker));
+  }
+
+  heartbeatWorker(id: string): Promise<void> {
+    return this.database.read((client) => heartbeatWorker(client, id));
+  }
+
+  unregisterWorker(id: string): Promise<void> {
+    return this.database.read((client) => unregisterWorker(client, id));
+  }
+
+  status(sweep: SweepId): Promise<SweepStatus | null> {
+    return this.database.read((client) => status(client, sweep));
+  }
+
+  sweeps(): Promise<SweepStatus[]> {
+    return this.database.read((client) => sweeps(client));
+  }
+
+  outcomes(sweep: SweepId): Promise<OutcomeRow[]> {
+    return this.database.read((client) => outcomes(client, sweep));
+  }
+
+  /** Everything a view, report or export shows of a sweep. Throws SWEEP_UNKNOWN. */
+  rows(sweep: SweepId): Promise<SweepRows> {
+    return this.database.read((client) => sweepRows(client, sweep));
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+}
+
+/**
+ * A store on a migrated database (results/migrate.ts).
+ *
+ * @throws RopesweepError STORE_LOST if the server does not answer.
+ */
+export async function openStore(databaseUrl: string): Promise<PrismaStore> {
+  const database = new Database(databaseUrl);
+  try {
+    await database.read((client) => client.$queryRaw`SELECT 1`);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return new PrismaStore(database);
+}
