@@ -22,7 +22,8 @@ export interface ArmSummary {
 /** Where there is nothing to show. */
 export const NOTHING = '-';
 
-const entropyAndCount = ({ mean, n, source }: EntropyMean): string =>
+/** `1.23~ (5)`: mean in nats, marked where it is `entropyFirst`, and the number of cells. */
+export const entropyAndCount = ({ mean, n, source }: EntropyMean): string =>
   `${entropyText(mean)}${source === 'entropyFirst' ? MARKS.firstRow : ''} (${n})`;
 
 export function armSummary(grid: ArmGrid, atLeast: string): ArmSummary {

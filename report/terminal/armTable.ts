@@ -3,7 +3,8 @@ import Table from 'cli-table3';
 import type { ArmGrid } from '../aggregate.js';
 import { armSummary } from '../armSummary.js';
 import { glyphsFor } from './glyphs.js';
-import { painter, printable, type TerminalOptions } from './paint.js';
+import { painter, printable } from './paint.js';
+import type { TerminalStyle } from './style.js';
 
 const HEAD = [
   ['method', 'l'],
@@ -28,15 +29,15 @@ const chars = (rule: string) => ({
 });
 
 /** Lines of the arm table; none without arms. */
-export function armTableLines(grids: readonly ArmGrid[], options: TerminalOptions): string[] {
+export function armTableLines(grids: readonly ArmGrid[], style: TerminalStyle): string[] {
   if (grids.length === 0) return [];
-  const paint = painter(options.color);
-  const { atLeast } = glyphsFor(options.ascii);
+  const paint = painter(style.color);
+  const { atLeast } = glyphsFor(style.ascii);
   const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
   const table = new Table({
     head: [...(hasTasks ? ['task'] : []), ...HEAD.map(([name]) => name)],
     colAligns: [...(hasTasks ? (['right'] as const) : []), ...HEAD.map(([, align]) => ALIGN[align])],
-    chars: chars(options.ascii ? '-' : '─'),
+    chars: chars(style.ascii ? '-' : '─'),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
   });
   for (const grid of grids) {

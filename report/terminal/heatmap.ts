@@ -11,7 +11,8 @@ import { depthLabels } from '../labels.js';
 import { lengthMarks, type LengthMark } from '../lengthMarks.js';
 import { recallColour } from '../recallColours.js';
 import { borderGlyph, glyphsFor, recallSymbol, type Glyphs } from './glyphs.js';
-import { painter, printable, type Painter, type TerminalOptions } from './paint.js';
+import { painter, printable, type Painter } from './paint.js';
+import type { TerminalStyle } from './style.js';
 import { wrapped } from './wrapped.js';
 
 const GAP = '  ';
@@ -138,14 +139,14 @@ function rowsOf(panels: readonly Panel[], room: number): Panel[][] {
 }
 
 /** The maps of one task; all its grids have the same contexts and depths. */
-function taskHeatmaps(grids: readonly ArmGrid[], options: TerminalOptions, showTask: boolean): string[] {
+function taskHeatmaps(grids: readonly ArmGrid[], style: TerminalStyle, showTask: boolean): string[] {
   const depths = grids[0]?.depths ?? [];
   const labels = depthLabels(depths).map((label) => `${label}%`);
   const axis = Math.max(0, ...labels.map((label) => label.length));
   const measures = measure(grids);
-  const glyphs = glyphsFor(options.ascii);
-  const paint = painter(options.color);
-  const room = Math.max(1, options.columns - axis);
+  const glyphs = glyphsFor(style.ascii);
+  const paint = painter(style.color);
+  const room = Math.max(1, style.columns - axis);
   const panels = grids.flatMap((grid) => panelsOf(grid, measures, room, showTask));
   return rowsOf(panels, room).flatMap((row) => {
     const drawings = row.map((panel) => new PanelDrawing(panel, measures, glyphs, paint));
@@ -163,7 +164,7 @@ function taskHeatmaps(grids: readonly ArmGrid[], options: TerminalOptions, showT
 }
 
 /** Lines of every arm's heat map, task by task; each block ends with an empty line. */
-export function heatmapLines(grids: readonly ArmGrid[], options: TerminalOptions): string[] {
+export function heatmapLines(grids: readonly ArmGrid[], style: TerminalStyle): string[] {
   const tasks = [...new Set(grids.map(({ task }) => task))];
-  return tasks.flatMap((task) => taskHeatmaps(grids.filter((grid) => grid.task === task), options, tasks.length > 1));
+  return tasks.flatMap((task) => taskHeatmaps(grids.filter((grid) => grid.task === task), style, tasks.length > 1));
 }

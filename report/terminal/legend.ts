@@ -4,7 +4,8 @@ import { cellFace, MARKS, NO_NUMBERS } from '../cellFace.js';
 import { lengthMarks } from '../lengthMarks.js';
 import { recallColour } from '../recallColours.js';
 import { glyphsFor } from './glyphs.js';
-import { painter, type TerminalOptions } from './paint.js';
+import { painter } from './paint.js';
+import type { TerminalStyle } from './style.js';
 
 const RECALLS = [
   { text: '0 %', recall: 0 },
@@ -26,9 +27,9 @@ function filled(entries: readonly { text: string; width: number }[], columns: nu
   return lines.map(({ text }) => text);
 }
 
-export function legendLines(grids: readonly ArmGrid[], options: TerminalOptions): string[] {
-  const glyphs = glyphsFor(options.ascii);
-  const paint = painter(options.color);
+export function legendLines(grids: readonly ArmGrid[], style: TerminalStyle): string[] {
+  const glyphs = glyphsFor(style.ascii);
+  const paint = painter(style.color);
   const faces = grids.flatMap((grid) => grid.cells.flat().map(cellFace));
   const shows = (test: (face: { text: string; marks: string }) => boolean): boolean => faces.some(test);
   const marks = grids.map(({ arm, contexts }) => lengthMarks(arm, contexts));
@@ -55,6 +56,6 @@ export function legendLines(grids: readonly ArmGrid[], options: TerminalOptions)
       ...(shows(({ text }) => text === NO_NUMBERS.infeasible) ? [entry('oom: out of memory')] : []),
       ...(shows(({ text }) => text === NO_NUMBERS.diverged) ? [entry('div: output not finite, counts as not retrieved')] : []),
     ],
-    options.columns,
+    style.columns,
   );
 }

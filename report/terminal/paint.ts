@@ -1,39 +1,6 @@
-/** Colours of the terminal: 24-bit, the 256-colour palette, or none. */
+/** Paints text in the terminal: 24-bit colours, the nearest of the 256-colour palette, or none. */
 import { BLACK, inkOn, type Rgb } from '../recallColours.js';
-
-export type ColorMode = 'truecolor' | '256' | 'none';
-
-export interface TerminalOptions {
-  /** Width in characters. */
-  readonly columns: number;
-  readonly color: ColorMode;
-  /** Only ASCII characters. */
-  readonly ascii: boolean;
-}
-
-/** What is asked of process.stdout. */
-export interface OutputStream {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly getColorDepth?: (env?: object) => number;
-}
-
-const COLOR_OF_DEPTH: Readonly<Record<number, ColorMode>> = { 24: 'truecolor', 8: '256' };
-
-/**
- * What the stream can show. NO_COLOR (no-color.org), TERM and COLORTERM are heeded; what is no terminal gets no colour.
- * ASCII where TERM cannot show more or the locale names another character set than UTF-8.
- */
-export function terminalOptions(stream: OutputStream, env: Readonly<Record<string, string | undefined>>): TerminalOptions {
-  const hasColor = stream.isTTY === true && (env['NO_COLOR'] ?? '') === '';
-  const locale = env['LC_ALL'] ?? env['LC_CTYPE'] ?? env['LANG'] ?? '';
-  const configuredColumns = Number(env['COLUMNS']);
-  return {
-    columns: stream.columns ?? (Number.isInteger(configuredColumns) && configuredColumns > 0 ? configuredColumns : 80),
-    color: hasColor ? (COLOR_OF_DEPTH[stream.getColorDepth?.(env) ?? 1] ?? 'none') : 'none',
-    ascii: ['dumb', 'linux'].includes(env['TERM'] ?? '') || (/\.[^@]+/.test(locale) && !/\.utf-?8/i.test(locale)),
-  };
-}
+import type { ColorMode } from './style.js';
 
 /** Levels of a channel in the 6 x 6 x 6 cube of the 256-colour palette. */
 const CUBE_LEVELS: readonly number[] = [0, 95, 135, 175, 215, 255];

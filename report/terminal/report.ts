@@ -7,25 +7,26 @@ import { outcomeGroups } from '../outcomes.js';
 import { armTableLines } from './armTable.js';
 import { heatmapLines } from './heatmap.js';
 import { legendLines } from './legend.js';
-import { painter, printable, type TerminalOptions } from './paint.js';
+import { painter, printable } from './paint.js';
+import type { TerminalStyle } from './style.js';
 import { wrapped } from './wrapped.js';
 
 /** Groups of outcomes that are printed; the HTML report has all. */
 const SHOWN_OUTCOMES = 5;
 
-function headingLine(rows: SweepRows, options: TerminalOptions): string {
-  const paint = painter(options.color);
+function headingLines(rows: SweepRows, style: TerminalStyle): string[] {
   const states = Object.entries(stateCounts(rows.cells)).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
   const cells = `${plural(rows.cells.length, 'cell')}${states.length === 0 ? '' : ` (${states.join(', ')})`}`;
-  return `${paint.bold(rows.sweep)}  revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`;
+  const [first = '', ...more] = wrapped(`${rows.sweep}, revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`, style.columns);
+  return [painter(style.color).bold(first), ...more];
 }
 
-function outcomeLines(rows: SweepRows, options: TerminalOptions): string[] {
+function outcomeLines(rows: SweepRows, style: TerminalStyle): string[] {
   const groups = outcomeGroups(rows);
   if (groups.length === 0) return [];
   const shown = groups.slice(0, SHOWN_OUTCOMES).map(({ state, reason, cells }) => {
     const line = `${plural(cells.length, 'cell')} ${state}: ${printable(reason)}`;
-    return line.length > options.columns ? `${line.slice(0, Math.max(0, options.columns - 3))}...` : line;
+    return line.length > style.columns ? `${line.slice(0, Math.max(0, style.columns - 3))}...` : line;
   });
   const more = groups.length - SHOWN_OUTCOMES;
   return ['', ...shown, ...(more > 0 ? [`${plural(more, 'more reason')} in the HTML report`] : [])];
@@ -40,26 +41,26 @@ function notesLines(hasEntropyFirst: boolean, hasIncompleteReach: boolean): stri
   ];
 }
 
-/** Everything of a sweep that a terminal shows; ends with a newline. */
-export function renderTerminal(rows: SweepRows, options: TerminalOptions): string {
+/** Everything of a sweep that a terminal shows; without a newline at its end. */
+export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
   const grids = armGrids(rows);
-  const paint = painter(options.color);
+  const paint = painter(style.color);
   const notes = notesLines(
     grids.some(({ shownSplit }) => shownSplit?.source === 'entropyFirst'),
     grids.some(({ reach }) => reach?.isComplete === false),
   );
   const lines =
     grids.length === 0
-      ? [headingLine(rows, options), '', 'This sweep has no cells.']
+      ? [...headingLines(rows, style), '', 'This sweep has no cells.']
       : [
-          headingLine(rows, options),
+          ...headingLines(rows, style),
           '',
-          ...heatmapLines(grids, options),
-          ...legendLines(grids, options),
+          ...heatmapLines(grids, style),
+          ...legendLines(grids, style),
           '',
-          ...armTableLines(grids, options),
-          ...notes.flatMap((note) => wrapped(note, options.columns)).map((line) => paint.dim(line)),
-          ...outcomeLines(rows, options),
+          ...armTableLines(grids, style),
+          ...notes.flatMap((note) => wrapped(note, style.columns)).map((line) => paint.dim(line)),
+          ...outcomeLines(rows, style),
         ];
-  return `${lines.join('\n')}\n`;
+  return lines.join('\n');
 }

@@ -1,0 +1,71 @@
+/** The heat maps of a report as HTML figures, each with its numbers as tables for those who cannot see it. */
+import type { ArmGrid, GridCell } from '../aggregate.js';
+import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
+import { cellFace } from '../cellFace.js';
+import { depthLabels, percentRange, scaleText } from '../labels.js';
+import { wilsonInterval } from '../statistics/wilson.js';
+import { figureSvg } from './figure.js';
+import { figureWidth } from './figureSpec.js';
+import { html, table, type Markup } from './markup.js';
+
+const cellText = (cell: GridCell | null): string => {
+  if (cell === null) return '';
+  const { text, marks } = cellFace(cell);
+  return cell.n === 0 ? text : `${text}${marks} (${cell.passed}/${cell.n})`;
+};
+
+function cellTable(grid: ArmGrid): Markup {
+  const depths = depthLabels(grid.depths);
+  return table(
+    'Mean entropy (passed / n) by depth and context length',
+    [{ head: 'depth', numeric: true }, ...grid.contexts.map((context) => ({ head: String(context), numeric: true }))],
+    grid.cells.map((row, at) => [`${depths[at] ?? ''} %`, ...row.map(cellText)]),
+  );
+}
+
+function lengthTable({ recalls, entropySplits }: ArmGrid): Markup {
+  return table(
+    'Recall and entropy by context length, all depths and seeds',
+    [
+      { head: 'context', numeric: true },
+      { head: 'passed / n', numeric: true },
+      { head: 'recall, 95 % interval' },
+      { head: 'H of passing (n)', numeric: true },
+      { head: 'H of failing (n)', numeric: true },
+    ],
+    recalls.map(({ contextTokens, passed, n }) => {
+      const split = entropySplits.find((candidate) => candidate.contextTokens === contextTokens);
+      return [
+        contextTokens,
+        `${passed}/${n}`,
+        n === 0 ? NOTHING : `${((100 * passed) / n).toFixed(0)} % (${percentRange(wilsonInterval(passed, n))})`,
+        split === undefined ? NOTHING : entropyAndCount(split.passing),
+        split === undefined ? NOTHING : entropyAndCount(split.failing),
+      ];
+    }),
+  );
+}
+
+const reachText = (grid: ArmGrid): string => {
+  const { reach, reachRecall } = armSummary(grid, '≥');
+  return grid.reach === null ? 'reach -' : `reach ${reach} (${reachRecall})`;
+};
+
+async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Markup> {
+  const { arm } = grid;
+  const title = hasTasks ? `${arm.label}, task ${grid.task}` : arm.label;
+  const svg = await figureSvg(grid, `figure-${at}`, title);
+  return html`<figure id="arm-${at}"><figcaption><h3>${title}</h3><p>${reachText(grid)}; effective scale ${scaleText(arm.effectiveScale)}, logit scale ${scaleText(arm.logitScale)}</p></figcaption>
+<div class="scroll">${svg}</div>
+<details><summary>Numbers</summary>${cellTable(grid)}${lengthTable(grid)}</details></figure>
+`;
+}
+
+/** All figures, drawn one after the other: Vega holds a whole scene in memory. */
+export async function figures(grids: readonly ArmGrid[]): Promise<Markup> {
+  const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
+  const drawn: Markup[] = [];
+  for (const [at, grid] of grids.entries()) drawn.push(await figure(grid, at, hasTasks));
+  const width = Math.max(...grids.map(({ contexts }) => figureWidth(contexts.length))) + 32;
+  return html`<div class="figures" style="--figure: ${width}px">${drawn}</div>`;
+}

@@ -1,0 +1,38 @@
+/** The HTML report of a sweep: one file that needs no network and no script, opened by path. */
+import type { SweepRows } from '../../domain/rows.js';
+import { armGrids } from '../aggregate.js';
+import { figures } from './figures.js';
+import { html, Markup } from './markup.js';
+import { armTable, facts, howToRead, outcomes, specSource } from './sections.js';
+import { STYLE } from './style.js';
+
+/**
+ * The whole file. The same rows give the same bytes.
+ *
+ * @throws RopesweepError INTERNAL where a figure cannot be drawn
+ */
+export async function renderHtml(rows: SweepRows): Promise<string> {
+  const grids = armGrids(rows);
+  const maps = grids.length === 0 ? html`<p>This sweep has no cells.</p>` : await figures(grids);
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${rows.sweep}: ropesweep report</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<header><h1>${rows.sweep}</h1>${facts(rows)}</header>
+<main>
+<section><h2>Arms</h2>${grids.length === 0 ? html`<p>This sweep has no cells.</p>` : armTable(grids)}</section>
+<section><h2>Needle in a haystack</h2>${maps}</section>
+<section><h2>How to read this</h2>${howToRead()}</section>
+<section><h2>Cells without numbers</h2>${outcomes(rows)}</section>
+<section><h2>Sweep file</h2><details><summary>The specification with all its defaults</summary>${specSource(rows)}</details></section>
+</main>
+</body>
+</html>
+`.text;
+}

@@ -1,0 +1,123 @@
+/** The parts of the report around the figures: what was run, the arm table, how to read it, what has no numbers. */
+import { stringify } from 'yaml';
+import { ENGINE, NUMERICS_VERSION } from '../../domain/engine.js';
+import type { CellRow, SweepRows } from '../../domain/rows.js';
+import type { SweepState } from '../../domain/states.js';
+import { SCORER_VERSION } from '../../domain/task.js';
+import { stateCounts, type ArmGrid } from '../aggregate.js';
+import { armSummary } from '../armSummary.js';
+import { MARKS, NO_NUMBERS } from '../cellFace.js';
+import { depthLabels, plural } from '../labels.js';
+import { outcomeGroups } from '../outcomes.js';
+import { html, Markup, table, type Content } from './markup.js';
+
+/** Cells listed under one reason; all of them are in the export. */
+const LISTED_CELLS = 50;
+
+const STATE_WORDS: Readonly<Record<SweepState, string>> = {
+  running: 'running: more results may come',
+  done: 'done: every cell has its numbers',
+  incomplete: 'incomplete: some cells failed, did not fit into memory or were not reached',
+  stopped: 'stopped before its end; running it again continues',
+  cancelled: 'cancelled; running it again continues',
+};
+
+const time = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
+
+const field = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+
+export function facts(rows: SweepRows): Markup {
+  const states = Object.entries(stateCounts(rows.cells)).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
+  const description = field(rows.spec, 'description');
+  const fingerprints = distinct(rows.cells.flatMap(({ measured }) => (measured === null ? [] : [measured.fingerprint])));
+  const list: [string, Content][] = [
+    ['sweep', `${rows.sweep}, revision ${rows.revision}`],
+    ['state', STATE_WORDS[rows.state]],
+    ['model', distinct(rows.arms.map(({ model }) => model)).join(', ')],
+    ['cells', `${rows.cells.length}${states.length === 0 ? '' : `: ${states.join(', ')}`}`],
+    ['arms', rows.arms.length],
+    ['created', time(rows.createdAt)],
+    ['last change', time(rows.updatedAt)],
+    ['plan digest', html`<code>${rows.planDigest}</code>`],
+    ['versions', `onnxruntime ${ENGINE.onnxruntime}, graph ${ENGINE.graph}, numerics ${NUMERICS_VERSION}, scorer ${SCORER_VERSION}`],
+    ['measured on', fingerprints.length === 0 ? 'nothing yet' : fingerprints.map((fingerprint) => html`<div>${fingerprint}</div>`)],
+  ];
+  return html`${typeof description === 'string' ? html`<p>${description}</p>` : ''}<dl class="facts">${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
+}
+
+export function armTable(grids: readonly ArmGrid[]): Markup {
+  const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
+  return table(
+    'Every arm; H is the mean attention entropy in nats of passing and of failing cells at one context length.',
+    [
+      { head: 'arm' },
+      ...(hasTasks ? [{ head: 'task', numeric: true }] : []),
+      { head: 'method' },
+      { head: 'continued at', numeric: true },
+      { head: 'effective scale', numeric: true },
+      { head: 'logit scale', numeric: true },
+      { head: 'reach', numeric: true },
+      { head: 'recall there, 95 % interval' },
+      { head: 'H compared at', numeric: true },
+      { head: 'H of passing (n)', numeric: true },
+      { head: 'H of failing (n)', numeric: true },
+    ],
+    grids.map((grid, at) => {
+      const summary = armSummary(grid, '≥');
+      return [
+        html`<a href="#arm-${at}">${grid.arm.label}</a>`,
+        ...(hasTasks ? [grid.task] : []),
+        summary.method,
+        summary.continuedAt,
+        summary.effectiveScale,
+        summary.logitScale,
+        summary.reach,
+        summary.reachRecall,
+        summary.splitAt,
+        summary.entropyPassing,
+        summary.entropyFailing,
+      ];
+    }),
+  );
+}
+
+/** What colours, lines, numbers and marks mean. */
+export function howToRead(): Markup {
+  const terms: readonly (readonly [string, string])[] = [
+    ['colour', 'Recall: share of the seeds whose whole answer was retrieved, greedy decoding, exact match. From dark violet (0 %) to yellow (100 %).'],
+    ['number', 'Mean attention entropy in nats over layers, heads, the rows of the generated answer tokens (Algorithm 1 of Zhong et al. 2025), and the seeds of the cell.'],
+    [MARKS.firstRow, 'A cell here has no entropy over generated tokens, so all of them show that of the first answer row, which is the same under any decoding.'],
+    [MARKS.partial, 'Some seeds have no numbers; beside a reach: cells that decide it have none.'],
+    ['dashed line', 'The length of continual pretraining: columns left of it are no longer than that. None where the checkpoint was not continued. An arrow: the length lies outside the tested ones.'],
+    ['dotted line', 'L0, the trained length of the base.'],
+    [`${NO_NUMBERS.failed}, ${NO_NUMBERS.infeasible}, ${NO_NUMBERS.diverged}, ${NO_NUMBERS.planned}`, 'Quarantined after its attempts; out of memory; output not finite (counts as not retrieved); not run yet.'],
+    ['reach', 'The largest tested context such that it and every smaller one have recall >= 90 %, over all depths and seeds; ≥ where nothing longer was tested. With passed/n and the 95 % Wilson interval of the recall there.'],
+    ['effective scale', 'Base inverse frequency over that of the method, at the slowest pair of dimensions. Methods with equal factors need not have equal scales.'],
+    ['logit scale', 'What the method multiplies attention logits by: a part of a lower entropy may be this temperature.'],
+    ['H compared at', 'Raw entropy is bounded by ln(keys) and grows with length, so passing and failing cells are compared at one length only: the one where both exist that is nearest to the first length below 90 %.'],
+  ];
+  return html`<dl class="facts">${terms.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`)}</dl>`;
+}
+
+function cellName(cell: CellRow, labels: ReadonlyMap<string, string>): string {
+  const depth = depthLabels([cell.depth])[0] ?? '';
+  return `${labels.get(cell.armId) ?? cell.armId}: ${cell.contextTokens} tokens, depth ${depth} %, seed ${cell.seed}`;
+}
+
+/** Failed, infeasible and diverged cells by reason. */
+export function outcomes(rows: SweepRows): Markup {
+  const groups = outcomeGroups(rows);
+  if (groups.length === 0) return html`<p>No cell failed, ran out of memory or diverged.</p>`;
+  const labels = new Map<string, string>(rows.arms.map(({ id, label }) => [id, label]));
+  return html`<ul>${groups.map(({ state, reason, cells }) => {
+    const more = cells.length - LISTED_CELLS;
+    return html`<li>${plural(cells.length, 'cell')} ${state}: ${reason}<details><summary>Which</summary><ul>${cells
+      .slice(0, LISTED_CELLS)
+      .map((cell) => html`<li>${cellName(cell, labels)}</li>`)}${more > 0 ? html`<li>and ${more} more: see ropesweep export ${rows.sweep}</li>` : ''}</ul></details></li>\n`;
+  })}</ul>`;
+}
+
+export const specSource = (rows: SweepRows): Markup => html`<pre><code>${stringify(rows.spec, { lineWidth: 100 })}</code></pre>`;
