@@ -1,0 +1,48 @@
+/**
+ * Rules of a sweep file that a schema cannot say. They read the plain tree, so that they speak up beside the schema's complaints.
+ */
+import { unknownPlaceholders } from './continued.js';
+import type { PathProblem } from './issueText.js';
+import type { SpecPath } from './places.js';
+
+type Tree = Readonly<Record<string, unknown>>;
+const asTree = (value: unknown): Tree => (typeof value === 'object' && value !== null ? (value as Tree) : {});
+
+export function brokenRules(value: unknown): PathProblem[] {
+  const spec = asTree(value);
+  const tasks = Array.isArray(spec['tasks']) ? (spec['tasks'] as unknown[]) : [];
+  return [
+    ...duplicates(['methods'], spec['methods']),
+    ...duplicates(['continualPretrainContextTokens'], spec['continualPretrainContextTokens']),
+    ...duplicates(['contextTokens'], spec['contextTokens']),
+    ...tasks.flatMap((task, index) => [
+      ...duplicates(['tasks', index, 'depths'], asTree(task)['depths']),
+      ...duplicates(['tasks', index, 'seeds'], asTree(task)['seeds']),
+    ]),
+    ...placeholders(asTree(spec['model'])['continued']),
+  ];
+}
+
+/** An axis that names a value twice would plan its cells twice. */
+function duplicates(path: SpecPath, axis: unknown): PathProblem[] {
+  if (!Array.isArray(axis)) return [];
+  const first = new Map<string, number>();
+  return axis.flatMap((value: unknown, index) => {
+    const text = JSON.stringify(value);
+    const earlier = first.get(text);
+    if (earlier === undefined) {
+      first.set(text, index);
+      return [];
+    }
+    return [{ path: [...path, index], what: `${text} stands twice in this list (first as number ${earlier + 1})`, mend: 'Leave one of them out.' }];
+  });
+}
+
+function placeholders(continued: unknown): PathProblem[] {
+  if (typeof continued !== 'string') return [];
+  return unknownPlaceholders(continued).map((name) => ({
+    path: ['model', 'continued'],
+    what: `the pattern holds {${name}}, which means nothing`,
+    mend: 'Use {method}, {length} and {factor}.',
+  }));
+}
