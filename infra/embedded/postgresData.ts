@@ -80,7 +80,7 @@ export async function initialiseOnce(
 /** The pid of a living PostgreSQL on this data, left by a command that was killed; null if there is none. */
 export function postmasterOf(folder: string): number | null {
   const pid = recordedPostmaster(folder);
-  return pid !== null && commandOf(pid)?.includes('postgres') === true ? pid : null;
+  return pid !== null && commandOf(pid)?.includes(dataFolderOf(folder)) === true ? pid : null;
 }
 
 /**
@@ -89,7 +89,7 @@ export function postmasterOf(folder: string): number | null {
  */
 export function forgetStrangePostmaster(folder: string): void {
   const pid = recordedPostmaster(folder);
-  if (pid !== null && commandOf(pid) !== null && postmasterOf(folder) === null) rmSync(pidFile(folder), { force: true });
+  if (pid !== null && commandOf(pid)?.includes('postgres') === false) rmSync(pidFile(folder), { force: true });
 }
 
 /** Whether the server with this pid says in its pid file that it takes connections. */

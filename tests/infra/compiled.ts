@@ -1,0 +1,84 @@
+/**
+ * Processes of their own for tests: the source of infra/ as plain JavaScript beside the clone's node_modules, so that a bare
+ * node can import it, and a line protocol to talk with a script that does.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
+
+const FOLDERS = ['domain', 'infra'];
+
+/** Compiles into a new folder; the caller removes it with `remove`. */
+export function compileInfra(): { module: (path: string) => string; remove: () => void } {
+  const root = resolve('.ropesweep');
+  mkdirSync(root, { recursive: true });
+  const folder = mkdtempSync(join(root, 'compiled-'));
+  for (const name of FOLDERS.flatMap((source) => readdirSync(source, { recursive: true, encoding: 'utf8' }).map((file) => join(source, file)))) {
+    if (!name.endsWith('.ts')) continue;
+    const { outputText } = ts.transpileModule(readFileSync(name, 'utf8'), { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true } });
+    const out = join(folder, relative('.', name)).replace(/\.ts$/, '.js');
+    mkdirSync(dirname(out), { recursive: true });
+    writeFileSync(out, outputText);
+  }
+  // Made for its owner only; tests run the code under another account too.
+  chmodSync(folder, 0o755);
+  return {
+    module: (path) => pathToFileURL(join(folder, path)).href,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export interface Script {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** The next line of standard output as JSON; rejects with what was said on standard error if the process ended. */
+  next(): Promise<Record<string, unknown>>;
+  say(line: string): void;
+  readonly exited: Promise<number | null>;
+}
+
+export function runScript(script: string, args: readonly string[] = [], options: { prefix?: readonly string[]; env?: NodeJS.ProcessEnv } = {}): Script {
+  const [command = process.execPath, ...rest] = [...(options.prefix ?? []), process.execPath, '--input-type=module', '-e', script, ...args];
+  const child = spawn(command, rest, { env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaints = '';
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  if (child.pid === undefined) throw new Error(`cannot run ${command}`);
+  return {
+    child,
+    pid: child.pid,
+    exited,
+    say: (line) => child.stdin.write(`${line}\n`),
+    next: async () => {
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error(`the script ended: ${complaints}`);
+      return JSON.parse(value) as Record<string, unknown>;
+    },
+  };
+}
+
+/** A script that opens a stack, says where it is, and closes it when told. */
+export const stackScript = (module: (path: string) => string): string => `
+  import { createInterface } from 'node:readline';
+  import { openStack } from '${module('infra/embedded/stack.js')}';
+  const say = (value) => console.log(JSON.stringify(value));
+  const [home, sweep, temporal] = process.argv.slice(1);
+  try {
+    const stack = await openStack({ home, sweep: sweep === '' ? null : sweep, log: (line) => console.error(line), durable: false });
+    const server = temporal === 'temporal' ? await stack.temporal() : null;
+    say({ url: stack.databaseUrl, attached: stack.attached?.pid ?? null, address: server?.address ?? null });
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (line === 'gone') say({ gone: stack.ownerGone() });
+      if (line === 'close') break;
+    }
+    await stack.close();
+    say({ closed: true });
+    process.exit(0);
+  } catch (error) {
+    say({ code: error.code ?? null, message: error.message });
+    process.exit(1);
+  }`;

@@ -1,0 +1,112 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { acquireLock, type OwnedLock } from '../../infra/embedded/lock.js';
+import { compileInfra, runScript, type Script } from './compiled.js';
+
+const compiled = compileInfra();
+afterAll(() => compiled.remove());
+
+let home: string;
+let scripts: Script[] = [];
+beforeEach(() => (home = mkdtempSync(join(tmpdir(), 'ropesweep-lock-'))));
+afterEach(async () => {
+  for (const script of scripts) script.child.kill('SIGKILL');
+  await Promise.all(scripts.map((script) => script.exited));
+  scripts = [];
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** Takes the lock as soon as it is told, then holds it until it is killed or told to release it. */
+const LOCKER = `
+  import { createInterface } from 'node:readline';
+  import { acquireLock } from '${compiled.module('infra/embedded/lock.js')}';
+  const say = (value) => console.log(JSON.stringify(value));
+  const [home, sweep] = process.argv.slice(1);
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  say({ ready: true });
+  await lines.next();
+  try {
+    const lock = await acquireLock(home, sweep);
+    say({ kind: lock.kind });
+    await lines.next();
+    lock.release?.();
+    process.exit(0);
+  } catch (error) {
+    say({ kind: error.code });
+    process.exit(0);
+  }`;
+
+function locker(sweep: string): Script {
+  const script = runScript(LOCKER, [home, sweep]);
+  scripts.push(script);
+  return script;
+}
+
+async function owned(sweep: string | null): Promise<OwnedLock> {
+  const lock = await acquireLock(home, sweep);
+  if (lock.kind !== 'owner') throw new Error('attached');
+  return lock;
+}
+
+test('of processes that race for an empty home or one with a dead owner exactly one wins', async () => {
+  const racers = 5;
+  for (let round = 0; round < 3; round++) {
+    const racing = Array.from({ length: racers }, (_, index) => locker(`sweep-${round}-${index}`));
+    await Promise.all(racing.map((script) => script.next()));
+    for (const script of racing) script.say('go');
+    const kinds = await Promise.all(racing.map(async (script) => (await script.next())['kind']));
+    expect(kinds.filter((kind) => kind === 'owner')).toHaveLength(1);
+    expect(kinds.filter((kind) => kind === 'STACK_LOCKED')).toHaveLength(racers - 1);
+    // The winner dies without a word: the next round starts from a stale lock.
+    for (const script of racing) script.child.kill('SIGKILL');
+    await Promise.all(racing.map((script) => script.exited));
+  }
+  expect(readdirSync(join(home, 'lock'))).toHaveLength(1);
+});
+
+test('another sweep is refused with the pid of the first; the same sweep and readers attach and see what it publishes', async () => {
+  const lock = await owned('first');
+  await expect(acquireLock(home, 'second')).rejects.toMatchObject({ code: 'STACK_LOCKED', message: expect.stringContaining(`process ${process.pid}`) as string });
+  const same = await acquireLock(home, 'first');
+  const reader = await acquireLock(home, null);
+  expect([same.kind, reader.kind]).toEqual(['attached', 'attached']);
+  if (same.kind !== 'attached') throw new Error('not attached');
+  lock.publish({ databaseUrl: 'postgresql://here', state: 'ready' });
+  expect(same.refresh()).toMatchObject({ databaseUrl: 'postgresql://here', state: 'ready', pid: process.pid });
+  lock.release();
+  expect(same.refresh()).toBeNull();
+  (await owned('second')).release();
+});
+
+test('a run waits for a reader, and anyone for an owner that is closing', async () => {
+  const reader = await owned(null);
+  const run = acquireLock(home, 'first');
+  expect(await Promise.race([run, new Promise((done) => setTimeout(() => done('waiting'), 200))])).toBe('waiting');
+  reader.release();
+  const lock = await run;
+  if (lock.kind !== 'owner') throw new Error('not the owner');
+  lock.publish({ state: 'closing' });
+  const next = acquireLock(home, 'second');
+  expect(await Promise.race([next, new Promise((done) => setTimeout(() => done('waiting'), 200))])).toBe('waiting');
+  lock.release();
+  const last = await next;
+  expect(last.kind).toBe('owner');
+  if (last.kind === 'owner') last.release();
+});
+
+test('a dead owner hands its servers on, and the file is for its owner alone', async () => {
+  const script = locker('first');
+  await script.next();
+  script.say('go');
+  expect(await script.next()).toEqual({ kind: 'owner' });
+  script.child.kill('SIGKILL');
+  await script.exited;
+  const lock = await owned('second');
+  lock.publish({ servers: [{ pid: 1, started: 'x', name: 'PostgreSQL', stopSignal: 'SIGINT' }] });
+  const [file = ''] = readdirSync(join(home, 'lock'));
+  expect(existsSync(join(home, 'lock', file))).toBe(true);
+  expect(readFileSync(join(home, 'lock', file), 'utf8')).toContain('"second"');
+  lock.release();
+});
