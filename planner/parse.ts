@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { RopesweepError, type Problem } from '../domain/errors.js';
 import { sweepSpecSchema, type SweepSpec } from '../domain/spec.js';
-import { describeIssue, type PathProblem } from './issueText.js';
+import { describeIssue } from './issueText.js';
 import { applyOverride, parseOverride, type Override } from './overrides.js';
 import { pathText, rememberPlaces, type Places, type SpecPath } from './places.js';
 import { brokenRules } from './specRules.js';
@@ -43,7 +43,8 @@ export function parseSpec(text: string, { file, set = [] }: ParseOptions): Sweep
   const parsed = sweepSpecSchema.safeParse(tree);
   const problems = [...(parsed.error?.issues ?? []).flatMap((issue) => describeIssue(issue, tree)), ...brokenRules(tree)];
   if (!parsed.success || problems.length > 0) {
-    throw new RopesweepError('SPEC_INVALID', problems.map(({ path, what, mend }: PathProblem): Problem => ({ where: places(path), what, mend })));
+    const inFileOrder = problems.toSorted((a, b) => offsetOf(document, a.path) - offsetOf(document, b.path));
+    throw new RopesweepError('SPEC_INVALID', inFileOrder.map(({ path, what, mend }): Problem => ({ where: places(path), what, mend })));
   }
   rememberPlaces(parsed.data, places);
   return parsed.data;

@@ -139,18 +139,20 @@ async function nameArms(
   findings: Findings,
 ): Promise<ResolvedArm[]> {
   const idOfFolder = new Map<string, WeightsId>();
-  const folderOfId = new Map<WeightsId, string>();
+  /** What the sweep takes each checkpoint for. */
+  const roles = new Map<WeightsId, string>();
   const arms: ResolvedArm[] = [];
   for (const { method, continualPretrainContextTokens, checkpoint, place } of found) {
     const { folder, config } = checkpoint;
     const weights = idOfFolder.get(folder) ?? (await weightsId(checkpoint, fileSha256));
     idOfFolder.set(folder, weights);
-    const twin = folderOfId.get(weights) ?? folder;
-    folderOfId.set(weights, twin);
-    if (twin !== folder) {
+    const role = continualPretrainContextTokens === null ? 'the base' : `"${armLabel(method, continualPretrainContextTokens)}"`;
+    const taken = roles.get(weights) ?? role;
+    roles.set(weights, taken);
+    if (taken !== role) {
       findings.add('CHECKPOINT_INVALID', {
         where: place,
-        what: `${folder} ("${armLabel(method, continualPretrainContextTokens)}") has the same weights as ${twin}`,
+        what: `${role} in ${folder} has the same weights as ${taken}`,
         mend: 'Name the checkpoint that was continued with this method at this length.',
       });
       continue;
