@@ -4,6 +4,7 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { groupBy } from '../domain/groupBy.js';
 import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
 import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
@@ -103,7 +104,7 @@ function cellName(plan: Plan, cell: PlannedCell): string {
 
 function armTable(plan: Plan): string {
   const table = new Table({ head: ['arm', 'effective scale', 'logit scale', 'cells', 'new', 'cached'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right', 'right', 'right'] });
-  const byArm = Map.groupBy(plan.cells, (cell) => cell.armId);
+  const byArm = groupBy(plan.cells, (cell) => cell.armId);
   for (const arm of plan.arms) table.push(armRow(arm, byArm.get(arm.id) ?? []));
   return table.toString();
 }

@@ -2,7 +2,6 @@
  * From a sweep file to a plan, as run and plan share it.
  */
 import { readFile } from 'node:fs/promises';
-import { engineVersion } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { Plan } from '../domain/plan.js';
 import type { KnownCell, Store } from '../domain/ports.js';
@@ -10,7 +9,8 @@ import type { SweepSpec } from '../domain/spec.js';
 import type { CellKey } from '../domain/ids.js';
 import { digestThrough } from '../model/cachedDigest.js';
 import { parseSpec } from '../planner/parse.js';
-import { buildPlan, planKeys } from '../planner/plan.js';
+import { expandGrid } from '../planner/grid.js';
+import { buildPlan, plannedEngineVersion } from '../planner/plan.js';
 import { resolveSweep } from '../planner/resolve.js';
 
 export interface SweepFile {
@@ -36,7 +36,8 @@ export async function readSweepFile(file: string, set: readonly string[]): Promi
 /** The plan against what the store knows; without a store everything is new. */
 export async function planSweep({ file, spec }: SweepFile, store: Store | null): Promise<Plan> {
   const resolved = await resolveSweep(spec, { file, fileSha256: digestThrough(store) });
-  const known: Map<CellKey, KnownCell> =
-    store === null ? new Map() : await store.knownCells(planKeys(spec, resolved), spec.deviceClass, engineVersion('cpu'));
-  return buildPlan(spec, resolved, known);
+  const grid = expandGrid(spec, resolved);
+  const keys = grid.map((cell) => cell.key);
+  const known: ReadonlyMap<CellKey, KnownCell> = (await store?.knownCells(keys, spec.deviceClass, plannedEngineVersion())) ?? new Map();
+  return buildPlan(spec, resolved, known, grid);
 }

@@ -4,7 +4,6 @@
  * The store is the truth throughout: the workflow pulls shards from it, this process reads progress from it, and a
  * run that finds an earlier one's work there goes on with it.
  */
-import { engineVersion } from '../domain/engine.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
 import { evaluationQueue } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
@@ -120,7 +119,7 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
     try {
       display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflow.uiUrl });
       const ended = watch({ store, sweep: plan.sweep, workflow, display, stop, connections });
-      return await (worker === null ? ended : Promise.race([ended, worker.failed]));
+      return await Promise.race([ended, connections.failed, ...(worker === null ? [] : [worker.failed])]);
     } finally {
       await workflow.close();
     }
@@ -133,7 +132,7 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
 
 /** The plan's cells as they ended: cached ones are those that were known before this run. */
 async function countCells(plan: Plan, store: PrismaStore): Promise<Finished['cells']> {
-  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, engineVersion('cpu'));
+  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, plan.engineVersion);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
   const count = (state: CellState): number =>
     plan.cells.filter((cell) => !cachedBefore.has(cell.key) && known.get(cell.key)?.state === state).length;

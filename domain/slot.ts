@@ -27,12 +27,12 @@ export interface ShardJob {
   readonly flops: number;
 }
 
-export type ToSlot = { readonly kind: 'evaluate'; readonly job: ShardJob };
+export type ToSlot = { readonly kind: 'evaluate'; readonly job: ShardJob } | { readonly kind: 'selfTest' };
 
 export type FromSlot =
-  | { readonly kind: 'ready' }
   | { readonly kind: 'phase'; readonly phase: 'load' | 'run' }
-  /** Which cell is about to be finished: names the poison if the slot dies. */
+  /** Largest difference of fused and reference attention; null if one of them is not finite. */
+  | { readonly kind: 'selfTested'; readonly difference: number | null }
   | { readonly kind: 'cell'; readonly result: CellResult }
   | { readonly kind: 'done'; readonly stats: ShardStats }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };

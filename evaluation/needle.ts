@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { HEAD_PROBES, type HeadProbe, type NeedleNumbers } from '../domain/measurement.js';
-import type { Prompt } from '../prompts/builder.js';
+import type { Prompt } from '../prompts/build.js';
 import type { Decoder, FeedResult } from './decoder.js';
 
 /** A cell whose logits or attention are not finite. */
@@ -22,7 +22,6 @@ export interface NeedleOptions {
   readonly heads: boolean;
 }
 
-type Rows = FeedResult['rows'];
 type Probes = FeedResult['probes'];
 
 /** Mean over layers and heads of one probe at one row; probes are [layers][heads][rows]. */
@@ -58,10 +57,6 @@ function packHeads(probes: Probes, rows: number): string {
   return bytes.toString('base64');
 }
 
-function finite(rows: Rows, probes: Probes): boolean {
-  return rows.every((row) => Number.isFinite(row.nll) && Number.isFinite(row.margin)) && probes.entropy.every(Number.isFinite);
-}
-
 /** SHA-256 over the token ids as 32-bit little-endian integers. */
 export function tokenDigest(tokens: Int32Array): string {
   const bytes = Buffer.alloc(tokens.length * 4);
@@ -88,7 +83,7 @@ async function completeGreedily(decoder: Decoder, prompt: Prompt, firstWrong: nu
   for (let row = firstWrong + 1; row < answerRows; row += 1) {
     const step = await decoder.feed([token], { logitRows: 1, probeRows: 1 });
     const [top] = step.rows;
-    if (top === undefined || !Number.isFinite(top.margin) || !step.probes.entropy.every(Number.isFinite)) return null;
+    if (top === undefined || !step.finite) return null;
     token = top.top1;
     steps.push({ token, entropy: meanAtRow(step.probes.entropy, 1, 0) });
   }
@@ -110,13 +105,13 @@ export async function evaluateNeedle(
   const answerRows = prompt.answerIds.length;
   // The answer rows leave in one run, so the cache may not already be past them.
   decoder.rewind(Math.min(sharedTokens, contextTokens - answerRows, decoder.length));
-  const { rows, probes } = await decoder.feed(prompt.tokens.subarray(decoder.length), {
+  const { rows, probes, finite } = await decoder.feed(prompt.tokens.subarray(decoder.length), {
     logitRows: answerRows,
     targets: prompt.answerIds,
     probeRows: answerRows,
     span: prompt.needleSpan,
   });
-  if (!finite(rows, probes)) return { diverged: true };
+  if (!finite) return { diverged: true };
 
   const top1Ids = rows.map((row) => row.top1);
   const firstWrong = top1Ids.findIndex((token, row) => token !== prompt.answerIds[row]);

@@ -6,7 +6,7 @@ import { RopesweepError } from '../domain/errors.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { JobCell, ShardJob } from '../domain/slot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
-import type { Prompt } from '../prompts/builder.js';
+import type { Prompt } from '../prompts/build.js';
 import { promptSource } from '../prompts/source.js';
 import { nameTable } from '../rope/tableDigest.js';
 import { Decoder } from './decoder.js';
@@ -87,15 +87,8 @@ async function evaluateCell(decoder: Decoder, job: ShardJob, cell: JobCell, prom
     if ('diverged' in needle) return { key: cell.key, state: 'diverged', seconds, tokenDigest: tokenDigest(prompt.tokens) };
     return { key: cell.key, state: 'measured', seconds, needle };
   } catch (error) {
-    if (isOutOfMemory(error)) {
-      decoder.rewind(0);
-      return { key: cell.key, state: 'infeasible', code: 'OUT_OF_MEMORY', reason: String(error) };
-    }
-    throw error;
+    if (!(error instanceof RopesweepError) || error.code !== 'OUT_OF_MEMORY') throw error;
+    decoder.rewind(0);
+    return { key: cell.key, state: 'infeasible', code: error.code, reason: error.message };
   }
-}
-
-/** ONNX Runtime throws plain errors; these are the words its allocators use. */
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && /bad_alloc|bad allocation|out of memory|failed to allocate|array buffer allocation failed/i.test(error.message);
 }

@@ -18,6 +18,7 @@ import { CONTROL_QUEUE, HEARTBEAT, evaluationQueue } from '../domain/orchestrati
 import type { Place } from '../domain/ports.js';
 import { engineVersion } from '../domain/engine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
+import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { openStore } from '../results/store.js';
 import { fingerprint } from '../runtime/session.js';
 import { temporalExecutions } from './executions.js';
@@ -117,7 +118,9 @@ async function run(options: Options): Promise<void> {
         defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
       }),
     );
-    await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass: place.deviceClass, slots, fingerprint: place.fingerprint, selfTest: 'passed' });
+    const selfTest = await passesSelfTest(pool);
+    await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass: place.deviceClass, slots, fingerprint: place.fingerprint, selfTest: selfTest ? 'passed' : 'failed' });
+    if (!selfTest) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
   }
   const alive = setInterval(() => {
     store.heartbeatWorker(place.worker).catch((error: unknown) => console.error(`the worker's registry row could not be kept fresh: ${String(error)}`));
@@ -141,6 +144,11 @@ async function run(options: Options): Promise<void> {
     await connection?.close();
     await native.close();
   }
+}
+
+async function passesSelfTest(pool: ForkedSlots): Promise<boolean> {
+  const difference = await pool.selfTest();
+  return difference !== null && difference <= SELF_TEST_TOLERANCE;
 }
 
 try {

@@ -3,7 +3,8 @@
  * ONNX Runtime computes synchronously, so nothing here answers while a run lasts; the parent heartbeats and kills.
  */
 import { RopesweepError } from '../domain/errors.js';
-import type { FromSlot, ToSlot } from '../domain/slot.js';
+import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
+import { selfTest } from '../evaluation/selfTest.js';
 import { Evaluator } from '../evaluation/shard.js';
 
 const threads = Number(process.argv[2] ?? '1');
@@ -13,22 +14,30 @@ function say(message: FromSlot): void {
   process.send?.(message);
 }
 
-async function evaluate({ job }: ToSlot): Promise<void> {
+async function evaluate(job: ShardJob): Promise<void> {
+  say({ kind: 'phase', phase: 'load' });
+  const loadSeconds = await evaluator.load(job);
+  say({ kind: 'phase', phase: 'run' });
+  const stats = await evaluator.run(job, loadSeconds, (result) => say({ kind: 'cell', result }));
+  say({ kind: 'done', stats });
+}
+
+async function answer(message: ToSlot): Promise<void> {
   try {
-    say({ kind: 'phase', phase: 'load' });
-    const loadSeconds = await evaluator.load(job);
-    say({ kind: 'phase', phase: 'run' });
-    const stats = await evaluator.run(job, loadSeconds, (result) => say({ kind: 'cell', result }));
-    say({ kind: 'done', stats });
+    if (message.kind === 'evaluate') {
+      await evaluate(message.job);
+    } else {
+      const difference = await selfTest(threads);
+      say({ kind: 'selfTested', difference: Number.isFinite(difference) ? difference : null });
+    }
   } catch (error) {
     const code = error instanceof RopesweepError ? error.code : 'INTERNAL';
     say({ kind: 'refused', code, message: error instanceof Error ? error.message : String(error) });
   }
 }
 
-process.on('message', (message: ToSlot) => void evaluate(message));
+process.on('message', (message: ToSlot) => void answer(message));
 // The worker is gone: nobody wants the numbers.
 process.on('disconnect', () => process.exit(0));
 // The terminal sends Ctrl-C to the whole group; the worker decides when its slots end.
 process.on('SIGINT', () => undefined);
-say({ kind: 'ready' });

@@ -45,22 +45,42 @@ export class ForkedSlots implements SlotPool {
   }
 
   async evaluate(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
+    const { weightsId } = job.checkpoint;
+    const predictedMs = (job.flops / PREDICTED_FLOPS_PER_SECOND) * 1000;
+    return this.withSlot(weightsId, (child) => {
+      const read = (message: FromSlot): ShardStats | null => {
+        onMessage(message);
+        return message.kind === 'done' ? message.stats : null;
+      };
+      return this.converse(child, { kind: 'evaluate', job }, read, predictedMs, signal);
+    }, signal);
+  }
+
+  /** Largest difference of fused and reference attention on this device; null if not finite. */
+  async selfTest(): Promise<number | null> {
+    const { signal } = new AbortController();
+    const read = (message: FromSlot): { difference: number | null } | null => (message.kind === 'selfTested' ? message : null);
+    const { difference } = await this.withSlot(null, (child) => this.converse(child, { kind: 'selfTest' }, read, 0, signal), signal);
+    return difference;
+  }
+
+  private async withSlot<Result>(weightsId: string | null, work: (child: ChildProcess) => Promise<Result>, signal: AbortSignal): Promise<Result> {
     signal.throwIfAborted();
-    const slot = this.take(job.checkpoint.weightsId);
+    const slot = this.take(weightsId);
     try {
-      const stats = await this.converse(slot, job, onMessage, signal);
-      slot.weightsId = job.checkpoint.weightsId;
+      const result = await work(slot.child);
+      slot.weightsId = weightsId;
       this.idle.push(slot);
-      return stats;
+      return result;
     } catch (error) {
       // A child that refused a job is whole; any other end leaves it in the middle of something.
-      if (slot.child.connected && slot.child.exitCode === null && error instanceof SlotRefusal) {
+      if (error instanceof SlotRefusal && isAlive(slot.child)) {
         slot.weightsId = null;
         this.idle.push(slot);
         throw error.reason;
       }
       slot.child.kill('SIGKILL');
-      throw error;
+      throw error instanceof SlotRefusal ? error.reason : error;
     } finally {
       this.busy.delete(slot);
     }
@@ -71,7 +91,7 @@ export class ForkedSlots implements SlotPool {
     this.idle.length = 0;
     await Promise.all(
       slots.map(async ({ child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
+        if (!isAlive(child)) return;
         const exited = new Promise((resolve) => child.once('exit', resolve));
         child.kill('SIGKILL');
         await exited;
@@ -80,10 +100,10 @@ export class ForkedSlots implements SlotPool {
   }
 
   /** An idle child that holds the checkpoint, else an empty place, else any idle child. */
-  private take(weightsId: string): Slot {
+  private take(weightsId: string | null): Slot {
     for (let index = this.idle.length - 1; index >= 0; index -= 1) {
-      const child = this.idle[index]?.child;
-      if (child === undefined || !child.connected || child.exitCode !== null) this.idle.splice(index, 1);
+      const slot = this.idle[index];
+      if (slot === undefined || !isAlive(slot.child) || !slot.child.connected) this.idle.splice(index, 1);
     }
     const warm = this.idle.findIndex((slot) => slot.weightsId === weightsId);
     const full = this.idle.length + this.busy.size >= this.options.slots;
@@ -101,56 +121,59 @@ export class ForkedSlots implements SlotPool {
     return { child, weightsId: null };
   }
 
-  private converse({ child }: Slot, job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
+  /** Sends one message and waits for the answer that `read` recognises; every phase has its deadline. */
+  private converse<Result>(
+    child: ChildProcess,
+    request: ToSlot,
+    read: (message: FromSlot) => Result | null,
+    predictedMs: number,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const phaseMs = Math.max(this.options.minimumPhaseMs ?? MINIMUM_PHASE_MS, 5 * predictedMs);
     return new Promise((resolve, reject) => {
-      let phase = 'load';
-      let deadline = this.deadline(job, () => fail('SLOT_SILENT', `no end of phase ${phase} in time`));
+      let phase = 'start';
       const fail = (code: 'SLOT_SILENT' | 'SLOT_CRASHED', what: string): void => {
         end();
         reject(new RopesweepError(code, { where: `slot ${String(child.pid)}`, what }));
       };
+      const onSilence = (): void => fail('SLOT_SILENT', `phase ${phase} did not end within ${String(phaseMs)} ms`);
+      let deadline = setTimeout(onSilence, phaseMs);
       const onExit = (exitCode: number | null, exitSignal: string | null): void =>
         fail('SLOT_CRASHED', `the process ended by ${exitSignal ?? `exit code ${String(exitCode)}`} in phase ${phase}`);
+      const onError = (error: Error): void => fail('SLOT_CRASHED', error.message);
       const onAbort = (): void => {
         end();
         reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
       };
-      const onReply = (message: FromSlot): void => {
+      const onMessage = (message: FromSlot): void => {
         if (message.kind === 'phase') {
           phase = message.phase;
           clearTimeout(deadline);
-          deadline = this.deadline(job, () => fail('SLOT_SILENT', `no end of phase ${phase} in time`));
+          deadline = setTimeout(onSilence, phaseMs);
         }
-        onMessage(message);
-        if (message.kind === 'done') {
-          end();
-          resolve(message.stats);
-        } else if (message.kind === 'refused') {
-          end();
-          reject(new SlotRefusal(message.code, message.message));
-        }
+        const result = read(message);
+        if (message.kind !== 'refused' && result === null) return;
+        end();
+        if (message.kind === 'refused') reject(new SlotRefusal(message.code, message.message));
+        else if (result !== null) resolve(result);
       };
       const end = (): void => {
         clearTimeout(deadline);
         child.off('exit', onExit);
         child.off('error', onError);
-        child.off('message', onReply);
+        child.off('message', onMessage);
         signal.removeEventListener('abort', onAbort);
       };
-      const onError = (error: Error): void => fail('SLOT_CRASHED', error.message);
       child.on('exit', onExit);
       child.on('error', onError);
-      child.on('message', onReply);
+      child.on('message', onMessage);
       signal.addEventListener('abort', onAbort);
-      child.send({ kind: 'evaluate', job } satisfies ToSlot);
+      child.send(request);
     });
   }
-
-  private deadline(job: ShardJob, passed: () => void): NodeJS.Timeout {
-    const predictedMs = (job.flops / PREDICTED_FLOPS_PER_SECOND) * 1000;
-    return setTimeout(passed, Math.max(this.options.minimumPhaseMs ?? MINIMUM_PHASE_MS, 5 * predictedMs));
-  }
 }
+
+const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
 
 /** The child answered that it cannot do the job; it is whole and may get another. */
 class SlotRefusal extends Error {

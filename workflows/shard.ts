@@ -4,8 +4,7 @@
  * | failure | counted | then |
  * | --- | --- | --- |
  * | SLOT_CRASHED, SLOT_SILENT, anything unknown | yes | again after a backoff; after `maximumAttempts` what is left is quarantined |
- * | worker lost (heartbeat timeout), draining, FINGERPRINT_MIXED, STORE_LOST | no | again after a backoff |
- * | LEASE_LOST | - | ends: a newer attempt goes on |
+ * | worker lost (heartbeat timeout), draining, FINGERPRINT_MIXED, STORE_LOST, LEASE_LOST | no | again after a backoff |
  * | bad input and mismatches (not retryable) | - | quarantined at once with the reason |
  *
  * Uncounted retries are bounded too, so that no shard can go round for ever without a person hearing of it.
@@ -32,7 +31,7 @@ interface Failure {
   readonly code: string;
   readonly reason: string;
   /** again = uncounted retry. */
-  readonly verdict: 'counted' | 'again' | 'quarantine' | 'superseded';
+  readonly verdict: 'counted' | 'again' | 'quarantine';
 }
 
 function classify(error: unknown): Failure {
@@ -42,8 +41,8 @@ function classify(error: unknown): Failure {
     const code = cause.type ?? 'INTERNAL';
     const reason = cause.message;
     switch (code) {
+      // The shard was superseded, or an attempt that was given up wrote late: the next lease says which.
       case FAILURES.leaseLost:
-        return { code, reason, verdict: 'superseded' };
       case FAILURES.draining:
       case FAILURES.storeLost:
       case FAILURES.fingerprintMixed:
@@ -86,7 +85,6 @@ async function evaluateWithRetries(input: ShardInput): Promise<ShardEnd['state']
     } catch (error) {
       if (isCancellation(error)) throw error;
       const failure = classify(error);
-      if (failure.verdict === 'superseded') return 'done';
       if (failure.verdict === 'counted') counted += 1;
       log.warn('an attempt of the shard failed', { shard: input.shard, code: failure.code, reason: failure.reason, counted });
       if (failure.verdict === 'quarantine' || counted >= input.maximumAttempts || tried >= MAXIMUM_UNCOUNTED) {
