@@ -30,7 +30,7 @@ export function reportCommand(): Command {
     .addHelpText(
       'after',
       `
-Colours need a terminal; NO_COLOR=1 turns them off, FORCE_COLOR has no effect on files and pipes.
+Colours need a terminal; NO_COLOR=1 turns them off.
 
 Examples:
   ropesweep report demo

@@ -55,7 +55,7 @@ async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Mar
   const { arm } = grid;
   const title = hasTasks ? `${arm.label}, task ${grid.task}` : arm.label;
   const svg = await figureSvg(grid, `figure-${at}`, title);
-  return html`<figure id="arm-${at}"><figcaption><h3>${title}</h3><p>${reachText(grid)}; effective scale ${scaleText(arm.effectiveScale)}, logit scale ${scaleText(arm.logitScale)}</p></figcaption>
+  return html`<figure id="arm-${at}"><figcaption><h3>${title}</h3><p>${reachText(grid)} · scale ${scaleText(arm.effectiveScale)} · logits × ${scaleText(arm.logitScale)}</p></figcaption>
 <div class="scroll">${svg}</div>
 <details><summary>Numbers</summary>${cellTable(grid)}${lengthTable(grid)}</details></figure>
 `;

@@ -9,7 +9,7 @@ import { armSummary } from '../armSummary.js';
 import { MARKS, NO_NUMBERS } from '../cellFace.js';
 import { depthLabels, plural } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
-import { html, Markup, table, type Content } from './markup.js';
+import { html, table, type Content, type Markup } from './markup.js';
 
 /** Cells listed under one reason; all of them are in the export. */
 const LISTED_CELLS = 50;

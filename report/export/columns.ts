@@ -1,0 +1,87 @@
+/**
+ * The columns of an export, in their order: a documented, stable interface (docs/export.md; a test holds it against this
+ * list). New columns are added at the end of their group; names keep the words and units of domain/.
+ */
+import { canonicalJson, type Plain } from '../../domain/identity.js';
+import type { NeedleNumbers } from '../../domain/measurement.js';
+import type { ArmRow, CellRow, SweepRows } from '../../domain/rows.js';
+
+/** What JSON Lines carries as it is; CSV prints arrays as JSON, null as nothing. */
+export type Value = string | number | boolean | null | readonly number[];
+
+export interface Column {
+  readonly name: string;
+  /**
+   * `result`: the same for every run that measured the same cells. `circumstance`: which run, when, where, how it went
+   * wrong; left out of results-only exports.
+   */
+  readonly kind: 'result' | 'circumstance';
+  readonly value: (cell: CellRow, arm: ArmRow, rows: SweepRows) => Value;
+}
+
+const result = (name: string, value: Column['value']): Column => ({ name, kind: 'result', value });
+const circumstance = (name: string, value: Column['value']): Column => ({ name, kind: 'circumstance', value });
+const number = (name: keyof NeedleNumbers, read: (numbers: NeedleNumbers) => Value): Column =>
+  result(name, ({ needle }) => (needle === null ? null : read(needle)));
+
+export const COLUMNS: readonly Column[] = [
+  circumstance('sweep', (_cell, _arm, { sweep }) => sweep),
+  circumstance('revision', (_cell, _arm, { revision }) => revision),
+
+  result('arm', (_cell, arm) => arm.label),
+  result('armId', (_cell, arm) => arm.id),
+  result('model', (_cell, arm) => arm.model),
+  result('method', (_cell, arm) => arm.method.name),
+  result('methodParameters', (_cell, arm) => methodParameters(arm)),
+  result('weightsId', (_cell, arm) => arm.weightsId),
+  result('originalContextTokens', (_cell, arm) => arm.originalContextTokens),
+  result('continualPretrainContextTokens', (_cell, arm) => arm.continualPretrainContextTokens),
+  result('effectiveScale', (_cell, arm) => arm.effectiveScale),
+  result('logitScale', (_cell, arm) => arm.logitScale),
+
+  result('key', ({ key }) => key),
+  result('task', ({ task }) => task),
+  result('taskKind', ({ taskKind }) => taskKind),
+  result('contextTokens', ({ contextTokens }) => contextTokens),
+  result('depth', ({ depth }) => depth),
+  result('seed', ({ seed }) => seed),
+  result('origin', ({ origin }) => origin),
+  result('state', ({ state }) => state),
+
+  number('exactMatch', ({ exactMatch }) => exactMatch),
+  number('answerIds', ({ answerIds }) => answerIds),
+  number('top1Ids', ({ top1Ids }) => top1Ids),
+  number('generatedIds', ({ generatedIds }) => generatedIds),
+  number('nll', ({ nll }) => nll),
+  number('sumNll', ({ sumNll }) => sumNll),
+  number('tokenCount', ({ tokenCount }) => tokenCount),
+  number('margins', ({ margins }) => margins),
+  number('entropyFirst', ({ entropyFirst }) => entropyFirst),
+  number('entropy', ({ entropy }) => entropy),
+  number('entropyTeacherForced', ({ entropyTeacherForced }) => entropyTeacherForced),
+  number('entropyNormalized', ({ entropyNormalized }) => entropyNormalized),
+  number('maxProbability', ({ maxProbability }) => maxProbability),
+  number('sinkMass', ({ sinkMass }) => sinkMass),
+  number('needleMass', ({ needleMass }) => needleMass),
+  number('needleLift', ({ needleLift }) => needleLift),
+  number('needleStart', ({ needleStart }) => needleStart),
+  number('needleTokens', ({ needleTokens }) => needleTokens),
+  number('tokenDigest', ({ tokenDigest }) => tokenDigest),
+  number('layers', ({ layers }) => layers),
+  number('headCount', ({ headCount }) => headCount),
+  number('heads', ({ heads }) => heads),
+
+  circumstance('reason', ({ reason }) => reason),
+  circumstance('measuredAt', ({ measured }) => measured?.at.toISOString() ?? null),
+  circumstance('seconds', ({ measured }) => measured?.seconds ?? null),
+  circumstance('worker', ({ measured }) => measured?.worker ?? null),
+  circumstance('fingerprint', ({ measured }) => measured?.fingerprint ?? null),
+];
+
+/** The method without its name, as canonical JSON; parameters that are not set are absent. */
+function methodParameters({ method }: ArmRow): string {
+  const parameters: [string, Plain][] = Object.entries(method).flatMap(([name, value]) =>
+    name === 'name' || value === undefined ? [] : [[name, value]],
+  );
+  return canonicalJson(Object.fromEntries(parameters));
+}

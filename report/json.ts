@@ -1,0 +1,59 @@
+/** `ropesweep report --json`: the aggregates that heat maps and arm table show. Lengths in tokens, entropies in nats. */
+import type { SweepRows } from '../domain/rows.js';
+import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
+import { outcomeGroups } from './outcomes.js';
+
+const cellJson = (cell: NonNullable<ArmGrid['cells'][number][number]>) => ({
+  contextTokens: cell.contextTokens,
+  depth: cell.depth,
+  n: cell.n,
+  passed: cell.passed,
+  recall: cell.recall,
+  entropy: cell.entropy,
+  states: cell.states,
+});
+
+const armJson = (grid: ArmGrid) => ({
+  arm: grid.arm.label,
+  armId: grid.arm.id,
+  task: grid.task,
+  model: grid.arm.model,
+  method: grid.arm.method,
+  originalContextTokens: grid.arm.originalContextTokens,
+  continualPretrainContextTokens: grid.arm.continualPretrainContextTokens,
+  effectiveScale: grid.arm.effectiveScale,
+  logitScale: grid.arm.logitScale,
+  states: grid.states,
+  reach: grid.reach,
+  frontierTokens: grid.frontierTokens,
+  /** The split that the arm table shows. */
+  entropySplit: grid.shownSplit,
+  entropySplits: grid.entropySplits,
+  recalls: grid.recalls,
+  /** Depth by depth, within one by context length; points that the arm has no cell for are absent. */
+  cells: grid.cells.flat().flatMap((cell) => (cell === null ? [] : [cellJson(cell)])),
+});
+
+export interface ReportJson {
+  readonly sweep: string;
+  readonly revision: number;
+  readonly state: SweepRows['state'];
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly planDigest: string;
+  readonly cells: StateCounts;
+  readonly arms: readonly ReturnType<typeof armJson>[];
+  readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
+}
+
+export const reportJson = (rows: SweepRows): ReportJson => ({
+  sweep: rows.sweep,
+  revision: rows.revision,
+  state: rows.state,
+  createdAt: rows.createdAt.toISOString(),
+  updatedAt: rows.updatedAt.toISOString(),
+  planDigest: rows.planDigest,
+  cells: stateCounts(rows.cells),
+  arms: armGrids(rows).map(armJson),
+  outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
+});
