@@ -24,6 +24,14 @@ interface Glue {
 let bound: Promise<void> | undefined;
 
 async function bind(): Promise<void> {
+  // Where the engine leaves the message of a panic; without it the panic would be a riddle.
+  Object.assign(globalThis, {
+    PRISMA_WASM_PANIC_REGISTRY: {
+      set_message(message: string): never {
+        throw new Error(`the schema engine panicked: ${message}`);
+      },
+    },
+  });
   const wasmPath = createRequire(import.meta.url)
     .resolve('@prisma/schema-engine-wasm/schema_engine_bg')
     .replace(/\.js$/, '.wasm');
