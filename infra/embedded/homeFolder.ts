@@ -32,7 +32,8 @@ export function prepareHome(path: string): string {
   const refusal = networkRefusal(path);
   if (refusal !== null) throw new RopesweepError('FOLDER_ON_NETWORK', refusal);
   try {
-    for (const folder of FOLDERS) mkdirSync(join(path, folder), { recursive: true });
+    makeFolder(path);
+    for (const folder of FOLDERS) makeFolder(join(path, folder));
     const home = realpathSync(path);
     // Permission bits do not tell all (read-only mounts, full disks): write.
     const probe = join(home, `.probe-${process.pid}`);
@@ -43,6 +44,17 @@ export function prepareHome(path: string): string {
     return home;
   } catch (cause) {
     throw new RopesweepError('FOLDER_UNWRITABLE', { where: path, what: cause instanceof Error ? cause.message : String(cause) }, { cause });
+  }
+}
+
+/** mkdir -p, level by level: Node's own recursive mkdir never returns below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

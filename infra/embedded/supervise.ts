@@ -60,16 +60,19 @@ export async function supervise<Server extends ServerProcess>(options: Superviso
     let deaths: number[] = [];
     for (;;) {
       const exit = await server.exited;
-      if (stopping.signal.aborted) return;
+      if (isStopping()) return;
       const diedAt = Date.now();
       options.log(`${options.part} ended unexpectedly (${describeExit(exit)}): starting it again`);
       current = null;
       let last: unknown = new Error(describeExit(exit));
       for (;;) {
         deaths = [...deaths.filter((at) => at > Date.now() - WINDOW_MS), Date.now()];
-        if (deaths.length >= DEATHS) return giveUp(deaths.length, last);
+        if (deaths.length >= DEATHS) {
+          giveUp(deaths.length, last);
+          return;
+        }
         await sleep(Math.min(FIRST_BACKOFF_MS * 2 ** (deaths.length - 1), LONGEST_BACKOFF_MS), undefined, { signal: stopping.signal }).catch(() => undefined);
-        if (stopping.signal.aborted) return;
+        if (isStopping()) return;
         try {
           server = await options.start();
           break;

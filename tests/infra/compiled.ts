@@ -54,9 +54,9 @@ export function runScript(script: string, args: readonly string[] = [], options:
     exited,
     say: (line) => child.stdin.write(`${line}\n`),
     next: async () => {
-      const { value, done } = await lines.next();
-      if (done === true) throw new Error(`the script ended: ${complaints}`);
-      return JSON.parse(value) as Record<string, unknown>;
+      const line = (await lines.next()) as IteratorResult<string, undefined>;
+      if (line.done === true) throw new Error(`the script ended: ${complaints}`);
+      return JSON.parse(line.value) as Record<string, unknown>;
     },
   };
 }
