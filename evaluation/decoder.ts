@@ -1,8 +1,9 @@
 /**
  * A decoder with a KV cache: feeds tokens at the end of what it holds, rewinds, and answers with rows and probes.
  *
- * Bits do not depend on how a sequence was fed: any chunks, any capacity, any number of threads, after any rewind. What it
- * takes: no chunk and no output projection of a single row (a single token is fed together with the one before it).
+ * The bits of an answer do not depend on how the sequence was fed: any chunks, any capacity, any number of threads, after
+ * any rewind. What it takes: no chunk and no output projection of a single row (a single token is fed together with the
+ * one before it). They do depend on the question, that is on how many rows are probed.
  */
 import type { ComputeDtype } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';

@@ -5,7 +5,8 @@
  *   also max p, its first position, p at key 0, sum of p over a span
  *
  * Entropy as Algorithm 1 of Zhong et al. 2025 (COLING, main.600) defines it; only the rows asked for are computed,
- * never an S x T matrix. Hidden keys get -1e9, not -infinity: their p is exactly 0 and 0 x ln p stays 0, not NaN.
+ * never an S x T matrix. A sum is added up in packets that follow its row's place in memory, so its last bits belong to the
+ * number of rows asked for and to n, both of which a cell's key fixes. Hidden keys get -1e9, not -infinity: their p is exactly 0 and 0 x ln p stays 0, not NaN.
  */
 import type { ModelConfig } from './config.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
