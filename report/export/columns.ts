@@ -80,8 +80,9 @@ export const COLUMNS: readonly Column[] = [
 
 /** The method without its name, as canonical JSON; parameters that are not set are absent. */
 function methodParameters({ method }: ArmRow): string {
-  const parameters: [string, Plain][] = Object.entries(method).flatMap(([name, value]) =>
+  const parameters: Readonly<Record<string, Plain | undefined>> = method;
+  const set = Object.entries(parameters).flatMap(([name, value]): [string, Plain][] =>
     name === 'name' || value === undefined ? [] : [[name, value]],
   );
-  return canonicalJson(Object.fromEntries(parameters));
+  return canonicalJson(Object.fromEntries(set));
 }

@@ -20,12 +20,12 @@ function description(grid: ArmGrid): string {
   ].join(' ');
 }
 
-/** Without what the root says already, and with ids that are unique in the page. */
+/** Without what the root says already; the gradient of the legend, which Vega numbers by process, named by the figure. */
 const compacted = (svg: string, elementId: string): string =>
   svg
     .replaceAll(` font-family="${FONT}"`, '')
     .replaceAll(' opacity="1"', '')
-    .replace(/\b(id="|url\(#)gradient_/g, `$1${elementId}-gradient-`);
+    .replace(/\b(id="|url\(#)gradient_\d+/g, `$1${elementId}-gradient`);
 
 /**
  * @param elementId unique in the page; prefixes the ids of title and description
