@@ -35,16 +35,20 @@ export function prepareHome(path: string): string {
     makeFolder(path);
     for (const folder of FOLDERS) makeFolder(join(path, folder));
     const home = realpathSync(path);
-    // Permission bits do not tell all (read-only mounts, full disks): write.
-    const probe = join(home, `.probe-${process.pid}`);
-    writeFileSync(probe, 'ropesweep');
-    rmSync(probe);
+    probe(home);
     for (const folder of FOLDERS) accessSync(join(home, folder), constants.W_OK);
     for (const log of readdirSync(join(home, 'logs'))) accessSync(join(home, 'logs', log), constants.W_OK);
     return home;
   } catch (cause) {
     throw new RopesweepError('FOLDER_UNWRITABLE', { where: path, what: cause instanceof Error ? cause.message : String(cause) }, { cause });
   }
+}
+
+/** Permission bits do not tell all (root, read-only mounts, full disks): write. */
+function probe(folder: string): void {
+  const file = join(folder, `.ropesweep-probe-${process.pid}`);
+  writeFileSync(file, 'ropesweep');
+  rmSync(file);
 }
 
 /** mkdir -p, level by level: Node's own recursive mkdir never returns below /proc. */
@@ -112,14 +116,14 @@ export function parseMountOutput(text: string): Mount[] {
   });
 }
 
-/** The checks of prepareHome as one finding for doctor, without making anything. */
+/** The checks of prepareHome as one finding for doctor, without leaving anything. */
 export function homeProblem(path: string): { code: ErrorCode; what: string } | null {
   const refusal = networkRefusal(path);
   if (refusal !== null) return { code: 'FOLDER_ON_NETWORK', what: refusal.what };
   let existing = path;
   while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
   try {
-    accessSync(existing, constants.W_OK | constants.X_OK);
+    probe(existing);
     return null;
   } catch (error) {
     return { code: 'FOLDER_UNWRITABLE', what: error instanceof Error ? error.message : String(error) };

@@ -10,11 +10,12 @@ export interface Ran {
 export interface RunOptions {
   readonly limitMs: number;
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
 }
 
-export function runProgram(command: string, args: readonly string[], { limitMs, env = process.env }: RunOptions): Promise<Ran> {
+export function runProgram(command: string, args: readonly string[], { limitMs, env = process.env, cwd = process.cwd() }: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs, killSignal: 'SIGKILL' });
+    const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs, killSignal: 'SIGKILL' });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
     child.once('error', (error) => resolve({ ok: false, said: error.message }));
