@@ -71,5 +71,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 const exitCode = await main();
-// Exit by draining, so that a pipe gets everything that was printed.
-process.exitCode = exitCode;
+// Libraries keep timers (the migration engine one of 10 s) that must not hold the shell; what was printed goes out first.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((written) => stream.write('', written))));
+process.exit(exitCode);

@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { RopesweepError } from '../domain/errors.js';
+import { digest } from '../domain/identity.js';
 import type { Plan } from '../domain/plan.js';
 import type { KnownCell, Store } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
@@ -27,8 +28,8 @@ export async function readSweepFile(file: string, set: readonly string[]): Promi
     throw new RopesweepError('SPEC_UNREADABLE', { where: file, what: error instanceof Error ? error.message : String(error) });
   }
   const spec = parseSpec(text, { file, set });
-  // Weights are hashed once the store is open, where their digests are kept; any constant serves for the check.
-  const resolved = await resolveSweep(spec, { file, fileSha256: () => Promise.resolve('0'.repeat(64)) });
+  // Weights are hashed once the store is open, where their digests are kept; until then a file's path stands for it.
+  const resolved = await resolveSweep(spec, { file, fileSha256: ({ path }) => Promise.resolve(digest(path)) });
   buildPlan(spec, resolved, new Map());
   return { file, spec };
 }

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finished, measured, openPlace, processesOf, waitFor, type Place } from './command.js';
+import { SMALL_CELLS, writeSmallSweep } from './smallSweep.js';
+
+let place: Place;
+let spec: string;
+beforeAll(async () => {
+  place = await openPlace();
+  spec = writeSmallSweep(place.folder);
+});
+afterAll(() => place.remove());
+
+describe('running a sweep', () => {
+  it('plans everything as new where nothing was ever run, and starts nothing for it', async () => {
+    const { code, stdout, stderr } = await place.run(['plan', spec, '--json']);
+    expect(code, stderr).toBe(0);
+    const plan = JSON.parse(stdout) as { cells: Record<string, number>; excluded: { reason: string }[] };
+    expect(plan.cells).toEqual({ total: SMALL_CELLS, new: SMALL_CELLS, cached: 0, failed: 0, infeasible: 0, excluded: 12 });
+    expect(plan.excluded[0]?.reason).toContain('none-256');
+    expect(processesOf(place.folder)).toEqual([]);
+  });
+
+  it('is stopped by Ctrl-C with exit code 3, leaves nothing running, and keeps what is measured', async () => {
+    const run = place.start(['run', spec, '--json', '--set', 'contextTokens=[128,256,512,4096]', '--slots', '1']);
+    await waitFor('the first cells', () => measured(run) >= 1);
+    run.child.kill('SIGINT');
+    const ended = await run.ended;
+    expect(ended.code, ended.stderr).toBe(3);
+    expect(finished(ended).state).toBe('stopped');
+    expect(processesOf(place.folder)).toEqual([]);
+  });
+
+  it('goes on afterwards, computing only what is left', async () => {
+    const ended = await place.run(['run', spec, '--json']);
+    expect(ended.code, ended.stderr).toBe(0);
+    const { state, cells } = finished(ended);
+    expect(state).toBe('done');
+    expect(cells['cached']).toBeGreaterThanOrEqual(1);
+    expect((cells['cached'] ?? 0) + (cells['measured'] ?? 0)).toBe(SMALL_CELLS);
+  });
+
+  it('computes nothing the second time, says so and exits 0', async () => {
+    const { code, stdout } = await place.run(['run', spec]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('all cells are known, nothing to compute');
+    expect(stdout).toContain(`0 measured, ${String(SMALL_CELLS)} cached`);
+    expect(stdout).toMatch(/report: .*small\.html/);
+  });
+
+  it('computes only the new cells of a longer context', async () => {
+    const set = ['--set', 'contextTokens=[128,256,512,640]'];
+    const planned = await place.run(['plan', spec, '--json', ...set]);
+    expect((JSON.parse(planned.stdout) as { cells: unknown }).cells).toMatchObject({ total: 48, new: 12, cached: 36 });
+    const ended = await place.run(['run', spec, '--json', ...set]);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended).cells).toMatchObject({ measured: 12, cached: 36 });
+  });
+
+  it('shows it in status and exports one row per cell', async () => {
+    const status = await place.run(['status', '--json']);
+    const [sweep] = JSON.parse(status.stdout) as { sweep: string; state: string; cells: { total: number; failed: number } }[];
+    expect(sweep).toMatchObject({ sweep: 'small', state: 'done', cells: { failed: 0 } });
+    // Cells of 4096 tokens that were measured before Ctrl-C stay members of the sweep.
+    expect(sweep?.cells.total).toBeGreaterThanOrEqual(48);
+    const { stdout } = await place.run(['export', 'small', '--format', 'csv']);
+    expect(stdout.trim().split('\n')).toHaveLength((sweep?.cells.total ?? 0) + 1);
+  });
+
+  it('lets a second process attach to the same sweep, and refuses another sweep with the first pid', async () => {
+    const other = writeSmallSweep(place.folder, 'other');
+    const first = place.start(['run', spec, '--json', '--set', 'contextTokens=[1024,2048,3072]', '--slots', '1']);
+    await waitFor('the first cells', () => measured(first) >= 1);
+    const second = place.start(['run', spec, '--json', '--set', 'contextTokens=[1024,2048,3072]']);
+    const refused = await place.run(['run', other, '--json']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(String(first.pid));
+    const [one, two] = await Promise.all([first.ended, second.ended]);
+    expect(one.code, one.stderr).toBe(0);
+    expect(two.code, two.stderr).toBe(0);
+    expect(two.stdout).toContain('"event":"attached"');
+    expect(finished(two).state).toBe('done');
+    expect(processesOf(place.folder)).toEqual([]);
+  });
+});
