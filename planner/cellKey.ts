@@ -60,6 +60,11 @@ export function sharedIngredients(arm: PlannedArm, task: ResolvedTask, dtype: Co
 /** Hashes the shared part once; the function returned costs one short hash a cell (millions of cells are planned). */
 export function cellKeys(shared: SharedIngredients): (point: PointIngredients) => CellKey {
   const common = digest(shared as unknown as Plain);
-  return ({ tableDigest, contextTokens, axes }) =>
-    id<CellKey>(hash('sha256', `${common}/${tableDigest}/${contextTokens}/${canonicalJson(axes as unknown as Plain)}`, 'hex'));
+  // Cells of all context lengths share their axes objects.
+  const texts = new WeakMap<NeedleAxes, string>();
+  return ({ tableDigest, contextTokens, axes }) => {
+    const axesText = texts.get(axes) ?? canonicalJson(axes as unknown as Plain);
+    texts.set(axes, axesText);
+    return id<CellKey>(hash('sha256', `${common}/${tableDigest}/${contextTokens}/${axesText}`, 'hex'));
+  };
 }

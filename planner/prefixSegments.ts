@@ -35,19 +35,20 @@ export function prefixSegments(layout: PromptLayout, points: readonly PromptPoin
   const fixed = fixedTokens(head, sizes);
   const segments: Segment[] = [{ start: 0, end: head }];
   for (const ofSeed of groupBy(points, ({ axes }) => axes.seed).values()) {
-    /** k -> fillers of the prompts that branch there. */
-    const branches = new Map<number, Set<number>>();
-    for (const { contextTokens, axes } of ofSeed) {
+    /** k -> filler of the longest prompt that branches there. */
+    const branches = new Map<number, number>();
+    /** Filler -> where prompts of that length branch; equal places are equal prompts. */
+    const prompts = new Map<number, Set<number>>();
+    for (const [contextTokens, ofLength] of groupBy(ofSeed, (point) => point.contextTokens)) {
       const filler = contextTokens - fixed;
-      const before = tokensBeforeNeedle(axes.depth, filler);
-      const fillers = branches.get(before);
-      if (fillers === undefined) branches.set(before, new Set([filler]));
-      else fillers.add(filler);
+      const places = new Set(ofLength.map(({ axes }) => tokensBeforeNeedle(axes.depth, filler)));
+      prompts.set(filler, places);
+      for (const before of places) branches.set(before, Math.max(filler, branches.get(before) ?? 0));
     }
     segments.push({ start: head, end: head + Math.max(...branches.keys()) });
-    for (const [before, fillers] of branches) {
-      segments.push({ start: head + before, end: head + sizes.needleTokens + Math.max(...fillers) });
-      for (const filler of fillers) segments.push({ start: head + sizes.needleTokens + filler, end: fixed + filler });
+    for (const [before, filler] of branches) segments.push({ start: head + before, end: head + sizes.needleTokens + filler });
+    for (const [filler, { size }] of prompts) {
+      for (let prompt = 0; prompt < size; prompt += 1) segments.push({ start: head + sizes.needleTokens + filler, end: fixed + filler });
     }
   }
   return segments;

@@ -57,12 +57,12 @@ function seedParcels(task: ResolvedTask, cells: readonly GridCell[]): Parcel[] {
   let open: Parcel | undefined;
   for (const ofLength of groupBy(cells, (cell) => cell.contextTokens).values()) {
     const joined = [...(open?.cells ?? []), ...ofLength];
-    const tokens = distinctTokens(task, joined);
-    if (open !== undefined && !fits(tokens, joined.length)) {
+    const tokens = joined.length <= MAXIMUM_CELLS ? distinctTokens(task, joined) : Infinity;
+    if (open === undefined) open = { cells: ofLength, tokens: distinctTokens(task, ofLength) };
+    else if (fits(tokens, joined.length)) open = { cells: joined, tokens };
+    else {
       parcels.push(open);
       open = { cells: ofLength, tokens: distinctTokens(task, ofLength) };
-    } else {
-      open = { cells: joined, tokens };
     }
   }
   if (open !== undefined) parcels.push(open);
