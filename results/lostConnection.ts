@@ -23,7 +23,7 @@ const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
 /** The error with everything it was caused by: `cause`, and where Prisma keeps the adapter's. */
-function* chain(error: unknown): Generator<unknown> {
+function* chain(error: unknown): Generator {
   let link: unknown = error;
   for (let depth = 0; depth < 8 && typeof link === 'object' && link !== null; depth += 1) {
     yield link;

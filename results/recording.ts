@@ -9,7 +9,6 @@ import type { Lease, Place } from '../domain/ports.js';
 import type { OutcomeState } from '../domain/states.js';
 import { SCORER_VERSION } from '../domain/task.js';
 import type { Client } from './database.js';
-import type { Prisma } from './generated/client.js';
 import { findShard, holdLease, refuseMixed, tableAt, type ShardRow } from './shardRow.js';
 
 type Evaluated = Extract<CellResult, { state: 'measured' | 'diverged' }>;
@@ -82,29 +81,36 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
     select: { cellKey: true },
   });
   const first = new Set<string>(inserted.map(({ cellKey }) => cellKey));
-  await transaction.needleResult.createMany({
-    data: known.flatMap(({ result, cell }) =>
-      result.state === 'measured' && first.has(result.key)
-        ? [needleRow(result.key, cell.depth ?? Number.NaN, cell.seed ?? 0, result.needle)]
-        : [],
+  await insertNeedleResults(
+    transaction,
+    known.flatMap(({ result, cell }) =>
+      result.state === 'measured' && first.has(result.key) ? [{ cellKey: result.key, depth: cell.depth, seed: cell.seed, ...result.needle }] : [],
     ),
-  });
+  );
 }
 
-function needleRow(cellKey: CellKey, depth: number, seed: number, numbers: NeedleNumbers): Prisma.NeedleResultCreateManyInput {
-  const { tokenDigest: _stored, heads, generatedIds, answerIds, top1Ids, nll, margins, ...scalars } = numbers;
-  return {
-    cellKey,
-    depth,
-    seed,
-    ...scalars,
-    answerIds: [...answerIds],
-    top1Ids: [...top1Ids],
-    generatedIds: [...(generatedIds ?? [])],
-    nll: [...nll],
-    margins: [...margins],
-    heads: heads === null ? null : Uint8Array.from(Buffer.from(heads, 'base64')),
-  };
+/**
+ * As JSON in one parameter: its numbers reach PostgreSQL as the shortest text that names the double, so they are stored
+ * exactly. (Prisma's own lists of floats lose the last bits.)
+ */
+async function insertNeedleResults(
+  transaction: Client,
+  rows: readonly (NeedleNumbers & { readonly cellKey: CellKey; readonly depth: number | null; readonly seed: number | null })[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await transaction.$executeRaw`
+    INSERT INTO needle_results (
+      cell_key, depth, seed, exact_match, answer_ids, top1_ids, generated_ids, nll, sum_nll, token_count, margins,
+      entropy_first, entropy, entropy_teacher_forced, entropy_normalized, max_probability, sink_mass, needle_mass, needle_lift,
+      heads, layers, head_count, needle_start, needle_tokens)
+    SELECT r."cellKey", r.depth, r.seed, r."exactMatch", r."answerIds", r."top1Ids", coalesce(r."generatedIds", '{}'), r.nll, r."sumNll",
+           r."tokenCount", r.margins, r."entropyFirst", r.entropy, r."entropyTeacherForced", r."entropyNormalized", r."maxProbability",
+           r."sinkMass", r."needleMass", r."needleLift", decode(r.heads, 'base64'), r.layers, r."headCount", r."needleStart", r."needleTokens"
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(
+      "cellKey" text, depth float8, seed int, "exactMatch" boolean, "answerIds" int[], "top1Ids" int[], "generatedIds" int[],
+      nll float8[], "sumNll" float8, "tokenCount" int, margins float8[], "entropyFirst" float8, entropy float8,
+      "entropyTeacherForced" float8, "entropyNormalized" float8, "maxProbability" float8, "sinkMass" float8, "needleMass" float8,
+      "needleLift" float8, heads text, layers int, "headCount" int, "needleStart" int, "needleTokens" int)`;
 }
 
 /** Outcomes of the sweep's device class and engine version; the newest reason stands. A measured cell gets none. */

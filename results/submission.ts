@@ -15,7 +15,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { adoptForSweep } from './adoption.js';
 import { chunks } from './chunks.js';
 import type { Client } from './database.js';
-import { Prisma } from './generated/client.js';
+import type { Prisma } from './generated/client.js';
 import { endState } from './sweepEnd.js';
 import { OPEN_SHARDS } from './transitions.js';
 

@@ -24,7 +24,12 @@ async function scratchDatabase(): Promise<TestDatabase> {
   const url = new URL(inject('postgresUrl'));
   await query(url.href, `CREATE DATABASE ${name}`);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: async () => void (await query(inject('postgresUrl'), `DROP DATABASE ${name} WITH (FORCE)`)) };
+  return {
+    url: url.href,
+    async drop() {
+      await query(inject('postgresUrl'), `DROP DATABASE ${name} WITH (FORCE)`);
+    },
+  };
 }
 
 /** One line for each column, constraint and index of the public schema; what Prisma does not model is left out. */
