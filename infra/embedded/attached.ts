@@ -1,6 +1,6 @@
 /** Commands that use a stack which another process owns: one file each, so that the owner can wait for them. */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isAlive, type ProcessIdentity } from './processIdentity.js';
@@ -25,6 +25,7 @@ export async function untilNobodyAttached(home: string, limitMs: number): Promis
 
 function livingAttached(home: string): number {
   const folder = join(home, 'attached');
+  if (!existsSync(folder)) return 0;
   let living = 0;
   for (const name of readdirSync(folder)) {
     const file = join(folder, name);

@@ -36,7 +36,8 @@ export function prepareHome(path: string): string {
     for (const folder of FOLDERS) makeFolder(join(path, folder));
     const home = realpathSync(path);
     probe(home);
-    for (const folder of FOLDERS) accessSync(join(home, folder), constants.W_OK);
+    // An earlier run as another user leaves folders that are not ours.
+    for (const folder of readdirSync(home)) accessSync(join(home, folder), constants.W_OK);
     for (const log of readdirSync(join(home, 'logs'))) accessSync(join(home, 'logs', log), constants.W_OK);
     return home;
   } catch (cause) {

@@ -7,7 +7,7 @@
  * want the same next number, and one of them gets it.
  */
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RopesweepError } from '../../domain/errors.js';
@@ -79,6 +79,12 @@ export async function acquireLock(home: string, sweep: string | null): Promise<O
     if (before === null || !(await lives(before, fileOf(folder, number)))) {
       const owned = take(folder, number + 1, sweep, before);
       if (owned !== null) return owned;
+    } else if (before.place !== placeOfPids()) {
+      throw new RopesweepError('STACK_LOCKED', {
+        where: home,
+        what: `a process of another container or machine has been using it since ${before.startedAt}, and its servers are out of reach from here`,
+        mend: 'Stop that one, or give this run a folder of its own with ROPESWEEP_HOME.',
+      });
     } else if (before.state !== 'closing') {
       if (sweep === null || before.sweep === sweep) return attachment(folder, number, before);
       if (before.sweep !== null) {
@@ -106,25 +112,21 @@ function take(folder: string, number: number, sweep: string | null, before: Owne
     return null;
   }
   for (const older of numbers(folder).filter((other) => other < number)) rmSync(fileOf(folder, older), { force: true });
-  const publish: OwnedLock['publish'] = (change) => {
-    record = { ...record, ...change };
-    replaceFile(file, JSON.stringify(record));
+  const write = (changed: OwnerRecord): void => {
+    record = changed;
+    // Someone may remove the home under a run; then nobody is left to read this, and the servers still have to be stopped.
+    if (existsSync(folder)) replaceFile(file, JSON.stringify(record));
   };
   const touch = setInterval(() => {
-    try {
-      utimesSync(file, new Date(), new Date());
-    } catch {
-      // The home was removed under us; whoever needs it next says so.
-    }
+    if (existsSync(file)) utimesSync(file, new Date(), new Date());
   }, TOUCH_MS).unref();
   return {
     kind: 'owner',
     orphans,
-    publish,
+    publish: (change) => write({ ...record, ...change }),
     release: () => {
       clearInterval(touch);
-      record = { ...self, place: record.place, startedAt: record.startedAt, sweep, state: 'released', servers: [] };
-      replaceFile(file, JSON.stringify(record));
+      write({ ...self, place: record.place, startedAt: record.startedAt, sweep, state: 'released', servers: [] });
     },
   };
 }
@@ -135,13 +137,10 @@ function attachment(folder: string, number: number, owner: OwnerRecord): Attache
     owner,
     refresh: () => {
       const record = highest(folder) === number ? read(fileOf(folder, number)) : null;
-      return record === null || record.state === 'released' || !here(record) ? null : record;
+      return record === null || record.state === 'released' || !isAlive(record) ? null : record;
     },
   };
 }
-
-/** Whether the process of a record is there, as far as this process can see pids. */
-const here = (record: OwnerRecord): boolean => record.place !== placeOfPids() || isAlive(record);
 
 async function lives(record: OwnerRecord, file: string): Promise<boolean> {
   if (record.state === 'released') return false;

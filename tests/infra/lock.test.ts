@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
@@ -109,4 +109,17 @@ test('a dead owner hands its servers on, and the file is for its owner alone', a
   expect(existsSync(join(home, 'lock', file))).toBe(true);
   expect(readFileSync(join(home, 'lock', file), 'utf8')).toContain('"second"');
   lock.release();
+});
+
+test('an owner whose pid cannot be seen from here holds the home for as long as it touches its file', async () => {
+  const file = join(home, 'lock', '000001.json');
+  mkdirSync(join(home, 'lock'));
+  // What a run in another container leaves: its pid means another process here, or none.
+  writeFileSync(file, JSON.stringify({ pid: process.pid, started: 'then', place: 'elsewhere', startedAt: 'then', sweep: 'first', state: 'ready', servers: [] }));
+  const touch = setInterval(() => utimesSync(file, new Date(), new Date()), 500);
+  await expect(acquireLock(home, 'first')).rejects.toMatchObject({ code: 'STACK_LOCKED', message: expect.stringContaining('another container') as string });
+  clearInterval(touch);
+  const began = Date.now();
+  (await owned('first')).release();
+  console.log(`taken over after ${Date.now() - began} ms`);
 });
