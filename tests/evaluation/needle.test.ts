@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NeedleNumbers } from '../../domain/measurement.js';
+import type { Method } from '../../domain/method.js';
+import { Decoder } from '../../evaluation/decoder.js';
+import { evaluateNeedle, tokenDigest } from '../../evaluation/needle.js';
+import { packageFile } from '../../infra/packageRoot.js';
+import { openCheckpoint } from '../../model/checkpoint.js';
+import type { Prompt } from '../../prompts/build.js';
+import { ropeTable } from '../../rope/method.js';
+
+interface Golden {
+  readonly checkpoint: string;
+  readonly method: 'none' | 'pi' | 'ntk' | 'yarn';
+  readonly factor: number;
+  readonly needleStart: number;
+  readonly needleTokens: number;
+  readonly tokens: readonly number[];
+  readonly answer: readonly number[];
+  readonly exactMatch: 0 | 1;
+  readonly meanAnswerNll: number;
+  /** [layers x heads][entropy, needle mass], teacher-forced. */
+  readonly entropyNatsAndNeedleMassByLayerHead: readonly (readonly [number, number])[];
+}
+
+const golden = JSON.parse(readFileSync(packageFile('tests', 'golden', 'starter-prompts.json'), 'utf8')) as Golden[];
+
+const promptOf = ({ tokens, answer, needleStart, needleTokens }: Golden): Prompt => ({
+  tokens: Int32Array.from(tokens),
+  answerIds: answer,
+  answerRows: [tokens.length - answer.length, tokens.length],
+  needleSpan: [needleStart, needleStart + needleTokens],
+});
+
+const methodOf = ({ method, factor }: Golden): Method =>
+  method === 'none' ? { name: 'none' } : method === 'yarn' ? { name: 'yarn', factor, betaFast: 32, betaSlow: 1, truncate: true } : { name: method, factor };
+
+const decoders = new Map<string, Decoder>();
+async function decoderFor(one: Golden): Promise<Decoder> {
+  const open = decoders.get(one.checkpoint) ?? (await Decoder.open(await openCheckpoint(packageFile('models', 'starter', one.checkpoint)), { threads: 1, dtype: 'f32' }));
+  decoders.set(one.checkpoint, open);
+  open.useTable(ropeTable(methodOf(one), open.checkpoint.geometry, one.tokens.length), one.tokens.length);
+  return open;
+}
+
+async function evaluate(one: Golden): Promise<NeedleNumbers> {
+  const result = await evaluateNeedle(await decoderFor(one), promptOf(one), 0, { heads: true });
+  if ('diverged' in result) throw new Error('diverged');
+  return result;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const results = new Map<Golden, NeedleNumbers>();
+beforeAll(async () => {
+  for (const one of golden) results.set(one, await evaluate(one));
+});
+afterAll(async () => {
+  for (const decoder of decoders.values()) await decoder.dispose();
+});
+
+describe('the needle task on the golden prompts', () => {
+  it('agrees on exact match, NLL, entropy and needle mass', () => {
+    const worst = { nll: 0, entropy: 0, mass: 0, heads: 0 };
+    for (const [one, numbers] of results) {
+      const heads = one.entropyNatsAndNeedleMassByLayerHead;
+      expect(numbers.exactMatch).toBe(one.exactMatch === 1);
+      worst.nll = Math.max(worst.nll, Math.abs(numbers.sumNll / numbers.tokenCount - one.meanAnswerNll));
+      worst.entropy = Math.max(worst.entropy, Math.abs(numbers.entropyTeacherForced - mean(heads.map(([entropy]) => entropy))));
+      worst.mass = Math.max(worst.mass, Math.abs(numbers.needleMass - mean(heads.map(([, mass]) => mass))));
+      const packed = Buffer.from(numbers.heads ?? '', 'base64');
+      heads.forEach(([entropy, mass], pair) => {
+        worst.heads = Math.max(worst.heads, Math.abs(packed.readFloatLE(pair * 4) - entropy), Math.abs(packed.readFloatLE((3 * heads.length + pair) * 4) - mass));
+      });
+    }
+    console.log(`largest differences over ${String(golden.length)} prompts: NLL ${worst.nll.toExponential(1)}, entropy ${worst.entropy.toExponential(1)}, needle mass ${worst.mass.toExponential(1)}, per head ${worst.heads.toExponential(1)}`);
+    expect(Math.max(worst.nll, worst.entropy, worst.mass, worst.heads)).toBeLessThan(1e-4);
+  });
+
+  it('stores the same entropy under every name on a passing cell', () => {
+    for (const numbers of results.values()) {
+      if (!numbers.exactMatch) continue;
+      expect(numbers.entropy).toBe(numbers.entropyTeacherForced);
+      expect(numbers.generatedIds).toEqual(numbers.answerIds);
+    }
+  });
+
+  it('completes a failing cell with what greedy decoding from the prompt alone generates', async () => {
+    const failing = golden.filter((one) => one.exactMatch === 0);
+    expect(failing.length).toBeGreaterThan(0);
+    for (const one of failing) {
+      const decoder = await decoderFor(one);
+      const generated: number[] = [];
+      const entropies: number[] = [];
+      const question = one.tokens.slice(0, one.tokens.length - one.answer.length + 1);
+      for (let row = 0; row < one.answer.length; row += 1) {
+        // The plain way: the whole sequence again for every token.
+        decoder.rewind(0);
+        const step = await decoder.feed([...question, ...generated], { logitRows: 1, probeRows: 1 });
+        generated.push(step.rows[0]?.top1 ?? -1);
+        entropies.push(mean([...step.probes.entropy]));
+      }
+      const numbers = results.get(one);
+      expect(numbers?.generatedIds).toEqual(generated);
+      // Four rows at once sum over four keys more, all of probability 0: the same value, rounded in another order.
+      expect(Math.abs((numbers?.entropyFirst ?? 0) - (entropies[0] ?? 1))).toBeLessThan(1e-6);
+      expect(Math.abs((numbers?.entropy ?? 0) - mean(entropies))).toBeLessThan(1e-6);
+    }
+  });
+
+  it('gives the same bits whatever the cache holds before', async () => {
+    const pair = golden.filter((one) => one.checkpoint === 'base' && one.method === 'none' && one.tokens.length === 256);
+    const [first, second] = pair;
+    if (first === undefined || second === undefined) throw new Error('two golden prompts of one table are needed');
+    const decoder = await decoderFor(first);
+    for (const one of [first, second, first, second, second]) {
+      const prompt = promptOf(one);
+      expect(await evaluateNeedle(decoder, prompt, decoder.sharedWith(prompt.tokens), { heads: true })).toEqual(results.get(one));
+    }
+  });
+
+  it('names a prompt by its token ids', () => {
+    expect(tokenDigest(Int32Array.of(0, 1))).not.toBe(tokenDigest(Int32Array.of(1, 0)));
+    // python3 -c "import hashlib,struct;print(hashlib.sha256(struct.pack('<2i',1,258)).hexdigest())"
+    expect(tokenDigest(Int32Array.of(1, 258))).toBe('fb8bbe2ad3ab5292f19bc5d75bbab9b5fbddc5a78ce47ab41b2d3d59bca08596');
+  });
+});
