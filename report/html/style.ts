@@ -33,8 +33,12 @@ summary { cursor: pointer; color: var(--soft); }
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --rule: #bbb; }
   body { padding: 0; max-width: none; font-size: 11px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  figure { break-inside: avoid; border: 1px solid var(--rule); }
+  .figures { display: block; }
+  figure { display: inline-block; width: min(100%, calc(var(--figure) * .9)); margin: 0 .3rem .6rem 0; vertical-align: top; break-inside: avoid; border: 1px solid var(--rule); }
+  h2 { break-after: avoid; }
+  code { font-size: inherit; }
   figure svg { max-width: 100%; height: auto; }
+  figcaption p { font-size: 9px; }
   figure details { display: none; }
   tr { break-inside: avoid; }
 }

@@ -1,0 +1,94 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { exportCommand } from '../../cli/export.js';
+import { reportCommand } from '../../cli/report.js';
+import type { ReportJson } from '../../report/json.js';
+import { openStore } from '../../results/store.js';
+import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import { fixturePlan, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+
+let database: TestDatabase;
+let folder: string;
+beforeAll(async () => {
+  database = await freshDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'ropesweep-report-'));
+  const store = await openStore(database.url);
+  const grid: FixtureGrid = { name: 'reported', methods: [{ name: 'none' }, { name: 'pi', factor: 4 }], contextTokens: [256, 512], depths: [0, 1], seeds: [1, 2] };
+  const plan = fixturePlan(grid);
+  await store.submit(fixtureSpec(grid), plan);
+  await runFixture(store, plan.sweep);
+  await store.close();
+  vi.stubEnv('DATABASE_URL', database.url);
+  vi.stubEnv('ROPESWEEP_HOME', folder);
+});
+afterEach(() => vi.restoreAllMocks());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true });
+  await database.drop();
+});
+
+/** What the command prints on standard output. */
+async function printed(command: Command, ...words: string[]): Promise<string> {
+  const pieces: string[] = [];
+  vi.spyOn(process.stdout, 'write').mockImplementation((piece, encoding, done) => {
+    pieces.push(typeof piece === 'string' ? piece : Buffer.from(piece).toString());
+    const written = typeof encoding === 'function' ? encoding : done;
+    written?.();
+    return true;
+  });
+  await command.exitOverride().parseAsync(words, { from: 'user' });
+  vi.restoreAllMocks();
+  return pieces.join('');
+}
+
+describe('ropesweep report', () => {
+  it('prints the heat maps and writes the HTML report into the home folder', async () => {
+    const text = await printed(reportCommand(), 'reported');
+    expect(text).toContain('reported, revision 1, done: 2 arms, 16 cells (16 measured)');
+    expect(text).toContain('method continued scale');
+    expect(await readFile(join(folder, 'reports', 'reported.html'), 'utf8')).toMatch(/^<!doctype html>/);
+  });
+
+  it('prints JSON alone, and HTML where --out says', async () => {
+    const out = join(folder, 'deep', 'own.html');
+    const report = JSON.parse(await printed(reportCommand(), 'reported', '--json', '--out', out)) as ReportJson;
+    expect(report.arms.map(({ recalls }) => recalls.length)).toEqual([2, 2]);
+    expect(await readFile(out, 'utf8')).toContain('</html>');
+  });
+
+  it('refuses a sweep that the store does not know', async () => {
+    await expect(printed(reportCommand(), 'unheard-of')).rejects.toMatchObject({ code: 'SWEEP_UNKNOWN', exitCode: 2 });
+  });
+
+  it('says which file it cannot write', async () => {
+    await expect(printed(reportCommand(), 'reported', '--out', join(folder, 'reports', 'reported.html', 'below-a-file.html'))).rejects.toMatchObject({
+      code: 'FOLDER_UNWRITABLE',
+      problems: [{ where: expect.stringContaining('below-a-file.html') as string }],
+    });
+  });
+});
+
+describe('ropesweep export', () => {
+  it('prints and writes the same rows', async () => {
+    const out = join(folder, 'reported.csv');
+    const text = await printed(exportCommand(), 'reported', '--results-only');
+    await printed(exportCommand(), 'reported', '--results-only', '--out', out);
+    expect(text.trimEnd().split('\n')).toHaveLength(17);
+    expect(await readFile(out, 'utf8')).toBe(text);
+  });
+
+  it('has one JSON object a cell as JSON Lines', async () => {
+    const lines = (await printed(exportCommand(), 'reported', '--format', 'jsonl')).trimEnd().split('\n');
+    expect(lines).toHaveLength(16);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ sweep: 'reported', method: 'none', contextTokens: 256, depth: 0, seed: 1, state: 'measured' });
+  });
+
+  it('refuses a format it does not have', async () => {
+    const command = exportCommand().configureOutput({ writeErr: () => undefined });
+    await expect(printed(command, 'reported', '--format', 'xlsx')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+  });
+});
