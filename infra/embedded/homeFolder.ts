@@ -36,9 +36,8 @@ export function prepareHome(path: string): string {
     for (const folder of FOLDERS) makeFolder(join(path, folder));
     const home = realpathSync(path);
     probe(home);
-    // An earlier run as another user leaves folders that are not ours.
-    for (const folder of readdirSync(home)) accessSync(join(home, folder), constants.W_OK);
-    for (const log of readdirSync(join(home, 'logs'))) accessSync(join(home, 'logs', log), constants.W_OK);
+    refuseForeign(home);
+    refuseForeign(join(home, 'logs'));
     return home;
   } catch (cause) {
     throw new RopesweepError('FOLDER_UNWRITABLE', { where: path, what: cause instanceof Error ? cause.message : String(cause) }, { cause });
@@ -50,6 +49,17 @@ function probe(folder: string): void {
   const file = join(folder, `.ropesweep-probe-${process.pid}`);
   writeFileSync(file, 'ropesweep');
   rmSync(file);
+}
+
+/** An earlier run as another user leaves entries that are not ours; one that vanishes meanwhile is nobody's. */
+function refuseForeign(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    try {
+      accessSync(join(folder, name), constants.W_OK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
 }
 
 /** mkdir -p, level by level: Node's own recursive mkdir never returns below /proc. */

@@ -197,7 +197,7 @@ test.runIf(process.getuid?.() === 0)('an ordinary user has a stack of its own, a
   chmodSync(home, 0o755);
   const refused = ownerProcess('demo', false, { prefix, env });
   expect(await refused.next()).toMatchObject({ code: 'FOLDER_UNWRITABLE' });
-  chownSync(home, NOBODY, NOBODY);
+  for (const path of [home, program]) chownSync(path, NOBODY, NOBODY);
   const owner = ownerProcess('demo', true, { prefix, env: { ...env, TEMPORAL_CLI_PATH: program } });
   const said = await owner.next();
   expect(said).toMatchObject({ attached: null, address: expect.stringContaining('127.0.0.1:') as string });

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RopesweepError } from '../../domain/errors.js';
 import { spawnServer, type ServerProcess } from '../../infra/embedded/serverProcess.js';
@@ -39,7 +40,7 @@ test('stop during the pause before a restart starts nothing more, and a server d
     part: 'Server',
     start: () => {
       starts += 1;
-      return program('trap "" TERM; while :; do sleep 0.05; done', 200);
+      return program('while :; do sleep 0.05; done');
     },
     log: () => undefined,
     onRestart: () => undefined,
@@ -49,7 +50,8 @@ test('stop during the pause before a restart starts nothing more, and a server d
   await supervised.server.exited;
   await supervised.stop();
   expect(starts).toBe(1);
-  const deaf = await program('trap "" TERM; while :; do sleep 0.05; done', 200);
+  const deaf = await program('trap "" TERM; echo deaf; while :; do sleep 0.05; done', 200);
+  while (!readFileSync(join(folder, 'log'), 'utf8').includes('deaf')) await sleep(20);
   await deaf.stop();
   expect(await deaf.exited).toEqual({ code: null, signal: 'SIGKILL' });
 });
