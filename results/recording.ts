@@ -2,14 +2,13 @@
  * Writing results: fenced by the lease, first writer wins, seen by every sweep that has the cells.
  */
 import { NUMERICS_VERSION } from '../domain/engine.js';
-import { RopesweepError } from '../domain/errors.js';
 import type { CellKey } from '../domain/ids.js';
 import type { CellResult, NeedleNumbers } from '../domain/measurement.js';
 import type { Lease, Place } from '../domain/ports.js';
 import type { OutcomeState } from '../domain/states.js';
 import { SCORER_VERSION } from '../domain/task.js';
 import type { Client } from './database.js';
-import { findShard, holdLease, refuseMixed, tableAt, type ShardRow } from './shardRow.js';
+import { findShard, holdLease, refuseMixed, type ShardRow } from './shardRow.js';
 
 type Evaluated = Extract<CellResult, { state: 'measured' | 'diverged' }>;
 type Given = Extract<CellResult, { state: OutcomeState }>;
@@ -46,47 +45,35 @@ async function pinFingerprint(transaction: Client, row: ShardRow, place: Place):
   if (row.sweepFingerprint === null || row.armFingerprint === null) refuseMixed(await findShard(transaction, row.id), place);
 }
 
-/** One statement a table. A cell that another attempt or sweep measured first keeps those numbers. */
+/**
+ * A cell that another attempt or sweep measured first keeps those numbers. One statement a table: the axes come from the
+ * membership, weights and table from the arm.
+ */
 async function insertMeasurements(transaction: Client, row: ShardRow, place: Place, results: readonly Evaluated[]): Promise<void> {
-  const cells = await transaction.membership.findMany({
-    where: { sweepId: row.sweep, armId: row.armId, cellKey: { in: results.map((result) => result.key) } },
-    select: { cellKey: true, taskKind: true, contextTokens: true, depth: true, seed: true },
-  });
-  const cellOf = new Map(cells.map((cell) => [cell.cellKey, cell]));
-  const known = results.map((result) => {
-    const cell = cellOf.get(result.key);
-    if (cell === undefined) {
-      throw new RopesweepError('INTERNAL', { where: `cell ${result.key.slice(0, 16)}`, what: `sweep ${row.sweep} does not have it in arm ${row.armLabel}` });
-    }
-    return { result, cell };
-  });
-  const inserted = await transaction.measurement.createManyAndReturn({
-    data: known.map(({ result, cell }) => ({
-      cellKey: result.key,
-      taskKind: cell.taskKind,
-      state: result.state,
-      weightsId: row.weightsId,
-      tableDigest: tableAt(row, cell.contextTokens).digest,
-      contextTokens: cell.contextTokens,
-      tokenDigest: result.state === 'measured' ? result.needle.tokenDigest : result.tokenDigest,
-      numericsVersion: NUMERICS_VERSION,
-      scorerVersion: SCORER_VERSION,
-      worker: place.worker,
-      fingerprint: place.fingerprint,
-      engineVersion: place.engineVersion,
-      deviceClass: place.deviceClass,
-      seconds: result.seconds,
-    })),
-    skipDuplicates: true,
-    select: { cellKey: true },
-  });
-  const first = new Set<string>(inserted.map(({ cellKey }) => cellKey));
-  await insertNeedleResults(
-    transaction,
-    known.flatMap(({ result, cell }) =>
-      result.state === 'measured' && first.has(result.key) ? [{ cellKey: result.key, depth: cell.depth, seed: cell.seed, ...result.needle }] : [],
-    ),
+  const inserted = await transaction.$queryRaw<{ key: CellKey }[]>`
+    INSERT INTO measurements (
+      cell_key, task_kind, state, weights_id, table_digest, context_tokens, token_digest, numerics_version, scorer_version,
+      worker, fingerprint, engine_version, device_class, seconds)
+    SELECT r.key, m.task_kind, r.state, a.weights_id,
+           coalesce(a.tables -> m.context_tokens::text, a.tables -> '*') ->> 'digest', m.context_tokens, r.token_digest,
+           ${NUMERICS_VERSION}, ${SCORER_VERSION}, ${place.worker}, ${place.fingerprint}, ${place.engineVersion}, ${place.deviceClass}, r.seconds
+    FROM unnest(
+      ${results.map((result) => result.key)}::text[],
+      ${results.map((result) => result.state)}::measurement_state[],
+      ${results.map((result) => (result.state === 'measured' ? result.needle.tokenDigest : result.tokenDigest))}::text[],
+      ${results.map((result) => result.seconds)}::float8[]
+    ) AS r(key, state, token_digest, seconds)
+    -- A cell that is no member has no task kind, which the column refuses.
+    LEFT JOIN memberships m ON m.sweep_id = ${row.sweep} AND m.cell_key = r.key AND m.arm_id = ${row.armId}
+    LEFT JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
+    ORDER BY r.key
+    ON CONFLICT (cell_key) DO NOTHING
+    RETURNING cell_key AS key`;
+  const first = new Set(inserted.map(({ key }) => key));
+  const needles = results.flatMap((result) =>
+    result.state === 'measured' && first.has(result.key) ? [{ key: result.key, ...result.needle }] : [],
   );
+  if (needles.length > 0) await insertNeedleResults(transaction, row, needles);
 }
 
 /**
@@ -95,22 +82,23 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
  */
 async function insertNeedleResults(
   transaction: Client,
-  rows: readonly (NeedleNumbers & { readonly cellKey: CellKey; readonly depth: number | null; readonly seed: number | null })[],
+  row: ShardRow,
+  needles: readonly (NeedleNumbers & { readonly key: CellKey })[],
 ): Promise<void> {
-  if (rows.length === 0) return;
   await transaction.$executeRaw`
     INSERT INTO needle_results (
       cell_key, depth, seed, exact_match, answer_ids, top1_ids, generated_ids, nll, sum_nll, token_count, margins,
       entropy_first, entropy, entropy_teacher_forced, entropy_normalized, max_probability, sink_mass, needle_mass, needle_lift,
       heads, layers, head_count, needle_start, needle_tokens)
-    SELECT r."cellKey", r.depth, r.seed, r."exactMatch", r."answerIds", r."top1Ids", coalesce(r."generatedIds", '{}'), r.nll, r."sumNll",
+    SELECT r.key, m.depth, m.seed, r."exactMatch", r."answerIds", r."top1Ids", coalesce(r."generatedIds", '{}'), r.nll, r."sumNll",
            r."tokenCount", r.margins, r."entropyFirst", r.entropy, r."entropyTeacherForced", r."entropyNormalized", r."maxProbability",
            r."sinkMass", r."needleMass", r."needleLift", decode(r.heads, 'base64'), r.layers, r."headCount", r."needleStart", r."needleTokens"
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(
-      "cellKey" text, depth float8, seed int, "exactMatch" boolean, "answerIds" int[], "top1Ids" int[], "generatedIds" int[],
+    FROM jsonb_to_recordset(${JSON.stringify(needles)}::jsonb) AS r(
+      key text, "exactMatch" boolean, "answerIds" int[], "top1Ids" int[], "generatedIds" int[],
       nll float8[], "sumNll" float8, "tokenCount" int, margins float8[], "entropyFirst" float8, entropy float8,
       "entropyTeacherForced" float8, "entropyNormalized" float8, "maxProbability" float8, "sinkMass" float8, "needleMass" float8,
-      "needleLift" float8, heads text, layers int, "headCount" int, "needleStart" int, "needleTokens" int)`;
+      "needleLift" float8, heads text, layers int, "headCount" int, "needleStart" int, "needleTokens" int)
+    JOIN memberships m ON m.sweep_id = ${row.sweep} AND m.cell_key = r.key AND m.arm_id = ${row.armId}`;
 }
 
 /** Outcomes of the sweep's device class and engine version; the newest reason stands. A measured cell gets none. */
@@ -141,19 +129,21 @@ export async function insertOutcomes(
  */
 export async function showInSweeps(transaction: Client, row: ShardRow, keys: readonly CellKey[]): Promise<void> {
   await transaction.$executeRaw`
-    WITH news AS (
-      SELECT m.sweep_id, m.cell_key, m.arm_id, coalesce(x.state::text, o.state::text)::cell_state AS state
-      FROM memberships m
+    WITH members AS MATERIALIZED (
+      SELECT sweep_id, cell_key, arm_id FROM memberships
+      WHERE cell_key = ANY (${keys}::text[]) AND state NOT IN ('measured', 'diverged')
+      ORDER BY cell_key, sweep_id, arm_id
+      FOR UPDATE
+    ), news AS (
+      SELECT m.*, coalesce(x.state::text, o.state::text)::cell_state AS state
+      FROM members m
       JOIN sweeps s ON s.id = m.sweep_id
       JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
       LEFT JOIN measurements x ON x.cell_key = m.cell_key
       LEFT JOIN outcomes o ON o.cell_key = m.cell_key
         AND o.device_class = ${row.deviceClass} AND o.engine_version = ${row.engineVersion}
         AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-      WHERE m.cell_key = ANY (${keys}::text[]) AND m.state NOT IN ('measured', 'diverged')
-        AND (x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL)
-      ORDER BY m.cell_key, m.sweep_id, m.arm_id
-      FOR UPDATE OF m
+      WHERE x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL
     )
     UPDATE memberships m SET state = news.state
     FROM news

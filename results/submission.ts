@@ -19,6 +19,9 @@ import type { Prisma } from './generated/client.js';
 import { endState } from './sweepEnd.js';
 import { OPEN_SHARDS } from './transitions.js';
 
+/** Above this the queries that follow at once must not wait for PostgreSQL to look at its statistics by itself. */
+const ANALYZE_CELLS = 5_000;
+
 /** What Prisma stores as JSON: plain values without undefined. */
 const json = (value: unknown): Prisma.InputJsonValue => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
 
@@ -42,6 +45,7 @@ export async function submit(transaction: Client, spec: SweepSpec, plan: Plan): 
     const shardOfCell = await insertShards(transaction, plan, revision, plan.shards);
     await upsertMemberships(transaction, plan, revision, shardOfCell);
     await leaveUnplanned(transaction, plan.sweep, revision);
+    if (plan.cells.length > ANALYZE_CELLS) await transaction.$executeRaw`ANALYZE memberships, shards`;
   }
   await pinFingerprints(transaction, plan.sweep, spec);
   await resume(transaction, plan.sweep);
