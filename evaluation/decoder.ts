@@ -9,7 +9,8 @@ import type { ComputeDtype } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { RopeTable } from '../domain/method.js';
 import type { Checkpoint } from '../model/checkpoint.js';
-import { assertGraphFits, DECODER, decoderGraph } from '../model/decoderGraph.js';
+import { assertGraphFits, decoderGraph } from '../model/decoderGraph.js';
+import { DECODER } from '../model/decoderInterface.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
 import { chunkSizes, FEWEST_ROWS } from './chunks.js';
@@ -213,6 +214,8 @@ export class Decoder {
       [inputs.sin]: this.#sin,
       [inputs.lastKey]: tensor('int32', Int32Array.of(end - 1), [1]),
       [inputs.presentTokens]: tensor('int32', Int32Array.of(end), []),
+      [inputs.newStart]: int64([position]),
+      [inputs.newEnd]: int64([end]),
       [inputs.rowStart]: int64([size - rows]),
       [inputs.targets]: int64(alignRight(request.targets, rows), [rows, 1]),
       [inputs.probeStart]: int64([size - probed]),
@@ -222,7 +225,9 @@ export class Decoder {
       [inputs.spanEnd]: int64([request.span[1]]),
     };
     try {
-      return await this.session.run(feeds, { ...this.#cache.outputs, ...outputs });
+      const results = await this.session.run(feeds, { ...this.#cache.outputs, ...outputs });
+      this.#cache.append(results, position);
+      return results;
     } catch (cause) {
       throw OUT_OF_MEMORY.test(String(cause))
         ? new RopesweepError('OUT_OF_MEMORY', { where: this.checkpoint.folder, what: `out of memory: a chunk of ${String(size)} tokens after ${String(position)}: ${String(cause)}` }, { cause })

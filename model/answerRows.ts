@@ -6,7 +6,7 @@
  * The output projection runs on these rows only: a whole prompt's logits would be the largest tensor of all.
  */
 import type { ModelConfig } from './config.js';
-import type { DECODER } from './decoderGraph.js';
+import { DECODER } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
 
 /** @param hidden [1, S, hiddenSize] */
@@ -15,8 +15,8 @@ export function answerRows(
   config: ModelConfig,
   hidden: Value,
   weights: { readonly norm: Value; readonly projection: Value },
-  { inputs, outputs }: typeof DECODER,
 ): void {
+  const { inputs, outputs } = DECODER;
   const rowStart = graph.input(inputs.rowStart, 'int64', [1]);
   const targets = graph.input(inputs.targets, 'int64', ['R', 1]);
   const rows = graph.reshape(graph.slice(hidden, rowStart, graph.ints(Number.MAX_SAFE_INTEGER), 1), -1, config.hiddenSize);

@@ -3,50 +3,15 @@
  *
  * Pre-norm residual blocks: x += Attention(RMSNorm(x)); x += Down(silu(Gate(RMSNorm(x))) * Up(RMSNorm(x))); logits =
  * Output(RMSNorm(x)). Touvron et al. 2023, "LLaMA", section 2.2; grouped queries as in Ainslie et al. 2023, "GQA".
- *
- * S = tokens of the chunk, C = rows the cache can hold, R = rows asked for at the end of the chunk (0 for a chunk that
- * only fills the cache), T = tokens present after the chunk, n = key rows the probes read (T, or 1 where R = 0).
  */
 import { RopesweepError } from '../domain/errors.js';
 import { answerRows } from './answerRows.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { ModelConfig } from './config.js';
+import { cacheNames, DECODER } from './decoderInterface.js';
 import { GraphBuilder, MICROSOFT, type Value } from './graphBuilder.js';
-import { probeBranch, probeInputs, PROBES, stackProbes } from './probeBranch.js';
+import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
 import { EMBEDDING, FINAL_NORM, layerTensors, outputProjection, tensorShapes } from './tensorNames.js';
-
-/** Names of inputs and outputs, for whoever runs the graph. */
-export const DECODER = {
-  inputs: {
-    tokens: 'tokens', // int64 [1, S]
-    cos: 'cos', // float32 [C, rotarySize / 2]
-    sin: 'sin', // float32 [C, rotarySize / 2]
-    lastKey: 'last_key', // int32 [1]: T - 1
-    presentTokens: 'present_tokens', // int32 []: T
-    rowStart: 'row_start', // int64 [1]: S - R
-    targets: 'targets', // int64 [R, 1]
-    probeStart: 'probe_start', // int64 [1]: first probed row of the chunk
-    probePositions: 'probe_positions', // int64 [P]: positions of the probed rows
-    probeKeys: 'probe_keys', // int64 [1]: n
-    spanStart: 'span_start', // int64 [1]
-    spanEnd: 'span_end', // int64 [1], exclusive
-  },
-  outputs: {
-    logits: 'logits', // float32 [R, vocabulary]
-    top1: 'top1', // int64 [R]
-    nll: 'nll', // float32 [R]
-    margin: 'margin', // float32 [R]
-  },
-  probes: PROBES,
-} as const;
-
-/** Cache tensors of a layer, [1, keyValueHeads, C, headSize]; the present ones may be the past ones' own memory. */
-export const cacheNames = (layer: number) => ({
-  pastKey: `past_key_${String(layer)}`,
-  pastValue: `past_value_${String(layer)}`,
-  presentKey: `present_key_${String(layer)}`,
-  presentValue: `present_value_${String(layer)}`,
-});
 
 /**
  * The graph as ONNX bytes; weights stay in their files.
@@ -61,12 +26,14 @@ export function decoderGraph(checkpoint: Pick<Checkpoint, 'config' | 'tensors' |
   const { inputs } = DECODER;
   const tokens = graph.input(inputs.tokens, 'int64', [1, 'S']);
   const shared = {
-    cos: graph.input(inputs.cos, 'float32', ['C', config.headSize / 2]),
-    sin: graph.input(inputs.sin, 'float32', ['C', config.headSize / 2]),
+    cos: graph.input(inputs.cos, 'float32', ['table', config.headSize / 2]),
+    sin: graph.input(inputs.sin, 'float32', ['table', config.headSize / 2]),
     lastKey: graph.input(inputs.lastKey, 'int32', [1]),
     presentTokens: graph.input(inputs.presentTokens, 'int32', []),
+    newStart: graph.input(inputs.newStart, 'int64', [1]),
+    newEnd: graph.input(inputs.newEnd, 'int64', [1]),
   };
-  const probes = probeInputs(graph, shared, inputs);
+  const probes = probeInputs(graph, shared);
 
   let hidden = graph.node('Gather', [weight(EMBEDDING), tokens], { axis: { int: 0 } });
   const probed = Array.from({ length: config.layers }, (_, layer) => {
@@ -84,7 +51,7 @@ export function decoderGraph(checkpoint: Pick<Checkpoint, 'config' | 'tensors' |
     return probeBranch(graph, config, query, attention.presentKey, probes);
   });
   stackProbes(graph, probed, config);
-  answerRows(graph, config, hidden, { norm: weight(FINAL_NORM), projection: weight(outputProjection(config)) }, DECODER);
+  answerRows(graph, config, hidden, { norm: weight(FINAL_NORM), projection: weight(outputProjection(config)) });
   return graph.encode('decoder');
 }
 
@@ -104,18 +71,20 @@ interface Shared {
   readonly sin: Value;
   readonly lastKey: Value;
   readonly presentTokens: Value;
+  readonly newStart: Value;
+  readonly newEnd: Value;
 }
 
-/** Causal attention over cache and chunk; rotates queries and keys (half-split layout) and appends to the cache. */
+/** Causal attention over cache and chunk; rotates queries and keys (half-split layout) and gives their new cache rows. */
 function attend(graph: GraphBuilder, config: ModelConfig, layer: number, projected: { query: Value; key: Value; value: Value }, shared: Shared) {
   const names = cacheNames(layer);
   const cacheShape = [1, config.keyValueHeads, 'C', config.headSize];
   const pastKey = graph.input(names.pastKey, 'float32', cacheShape);
   const pastValue = graph.input(names.pastValue, 'float32', cacheShape);
-  const [mixed = '', presentKey = '', presentValue = ''] = graph.namedNode(
+  const [mixed = '', presentKey = '', presentValue = ''] = graph.nodes(
     'GroupQueryAttention',
     [projected.query, projected.key, projected.value, pastKey, pastValue, shared.lastKey, shared.presentTokens, shared.cos, shared.sin],
-    [`attention_${String(layer)}`, names.presentKey, names.presentValue],
+    3,
     {
       num_heads: { int: config.heads },
       kv_num_heads: { int: config.keyValueHeads },
@@ -125,8 +94,9 @@ function attend(graph: GraphBuilder, config: ModelConfig, layer: number, project
     },
     MICROSOFT,
   );
-  graph.declareOutput(presentKey, 'float32', cacheShape);
-  graph.declareOutput(presentValue, 'float32', cacheShape);
+  const newRows = [1, config.keyValueHeads, 'S', config.headSize];
+  graph.output(names.newKey, graph.slice(presentKey, shared.newStart, shared.newEnd, 2), 'float32', newRows);
+  graph.output(names.newValue, graph.slice(presentValue, shared.newStart, shared.newEnd, 2), 'float32', newRows);
   return { mixed, presentKey };
 }
 

@@ -43,11 +43,6 @@ export class GraphBuilder {
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
-  /** Declares an output that a node already writes under this name. */
-  declareOutput(name: Value, type: ElementType, shape: readonly Dimension[]): void {
-    this.#outputs.push(valueInfo(name, type, shape));
-  }
-
   /** A weight, read in place from its file: the location is relative to the file system's root (runtime/session.ts). */
   weight(name: string, tensor: StoredTensor): Value {
     this.#initializers.set(name, {
@@ -81,12 +76,7 @@ export class GraphBuilder {
     this.#named += 1;
     const name = `${opType}_${String(this.#named)}`;
     const output = Array.from({ length: outputs }, (_, index) => `${name}:${String(index)}`);
-    return this.namedNode(opType, inputs, output, attributes, domain);
-  }
-
-  /** A node whose results carry names of their own, as graph outputs must. */
-  namedNode(opType: string, inputs: readonly Value[], output: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): readonly Value[] {
-    this.#nodes.push({ opType, domain, name: output[0] ?? opType, input: [...inputs], output: [...output], attribute: Object.entries(attributes).map(attributeOf) });
+    this.#nodes.push({ opType, domain, name, input: [...inputs], output, attribute: Object.entries(attributes).map(attributeOf) });
     return output;
   }
 

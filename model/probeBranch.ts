@@ -9,17 +9,8 @@
  * number of rows asked for and to n, both of which a cell's key fixes. Hidden keys get -1e9, not -infinity: their p is exactly 0 and 0 x ln p stays 0, not NaN.
  */
 import type { ModelConfig } from './config.js';
+import { DECODER, PROBES, type ProbeName } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
-
-/** Output name of each probe, [layers, heads, P]; maxPosition is int64, the rest float32. */
-export const PROBES = {
-  entropy: 'entropy',
-  maxProbability: 'max_probability',
-  maxPosition: 'max_position',
-  sinkMass: 'sink_mass',
-  spanMass: 'span_mass',
-} as const;
-export type ProbeName = keyof typeof PROBES;
 
 const HIDDEN_SCORE = -1e9;
 
@@ -36,11 +27,8 @@ interface ProbeInputs {
 }
 
 /** Declares the probes' inputs and what all layers share. */
-export function probeInputs(
-  graph: GraphBuilder,
-  tables: { readonly cos: Value; readonly sin: Value },
-  names: Readonly<Record<'probeStart' | 'probePositions' | 'probeKeys' | 'spanStart' | 'spanEnd', string>>,
-): ProbeInputs {
+export function probeInputs(graph: GraphBuilder, tables: { readonly cos: Value; readonly sin: Value }): ProbeInputs {
+  const names = DECODER.inputs;
   const start = graph.input(names.probeStart, 'int64', [1]);
   const positions = graph.input(names.probePositions, 'int64', ['P']);
   const keys = graph.input(names.probeKeys, 'int64', [1]);

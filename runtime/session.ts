@@ -29,11 +29,8 @@ export interface SessionOptions {
 }
 
 export interface Session {
-  /**
-   * Runs the graph once.
-   * @param outputs names of the outputs wanted; a tensor in place of null is written into, and must have the output's exact size
-   */
-  run(inputs: Tensors, outputs: Readonly<Record<string, RuntimeTensor | null>>): Promise<Tensors>;
+  /** Runs the graph once; `outputs` has the names of the outputs wanted, which come back as copies. */
+  run(inputs: Tensors, outputs: Readonly<Record<string, null>>): Promise<Tensors>;
   release(): Promise<void>;
 }
 
