@@ -1,15 +1,13 @@
 /**
  * From a sweep file to a plan, as run and plan share it.
  */
-import { readFile } from 'node:fs/promises';
-import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { Plan } from '../domain/plan.js';
 import type { KnownCell, Store } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { CellKey } from '../domain/ids.js';
 import { digestThrough } from '../model/cachedDigest.js';
-import { parseSpec } from '../planner/parse.js';
+import { readSpec } from '../planner/parse.js';
 import { expandGrid } from '../planner/grid.js';
 import { buildPlan, plannedEngineVersion } from '../planner/plan.js';
 import { resolveSweep } from '../planner/resolve.js';
@@ -21,13 +19,7 @@ export interface SweepFile {
 
 /** Reads and checks a sweep file and everything it names, without hashing weights; nothing is started. */
 export async function readSweepFile(file: string, set: readonly string[]): Promise<SweepFile> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new RopesweepError('SPEC_UNREADABLE', { where: file, what: error instanceof Error ? error.message : String(error) });
-  }
-  const spec = parseSpec(text, { file, set });
+  const spec = await readSpec(file, set);
   // Weights are hashed once the store is open, where their digests are kept; until then a file's path stands for it.
   const resolved = await resolveSweep(spec, { file, fileSha256: ({ path }) => Promise.resolve(digest(path)) });
   buildPlan(spec, resolved, new Map());

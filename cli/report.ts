@@ -1,17 +1,15 @@
 /**
  * `ropesweep report`: the heat maps and the arm table of a sweep in the terminal, and the HTML report as a file.
  */
-import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { id, type SweepId } from '../domain/ids.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
 import { renderHtml } from '../report/html/report.js';
 import { reportJson } from '../report/json.js';
-import { renderTerminal } from '../report/terminal/report.js';
-import { terminalStyle } from '../report/terminal/style.js';
 import { homeOption } from './options.js';
-import { printJson, printLine } from './output.js';
+import { printJson } from './output.js';
 import { writeOutput } from './outputFile.js';
+import { reportFile, showResults } from './showResults.js';
 import { withStore } from './store.js';
 
 interface ReportOptions {
@@ -42,11 +40,8 @@ Examples:
 
 async function report(sweep: string, options: ReportOptions): Promise<void> {
   const rows = await withStore(options, (store) => store.rows(id<SweepId>(sweep)));
-  if (options.json) printJson(reportJson(rows));
-  else printLine(renderTerminal(rows, terminalStyle(process.stdout)));
-  if (options.json && options.out === undefined) return;
-
-  const file = options.out ?? join(homePath(options.home), 'reports', `${rows.sweep}.html`);
-  await writeOutput(file, [await renderHtml(rows)]);
-  if (!options.json) printLine(`\nreport: ${relative(process.cwd(), file)}`);
+  const file = options.out ?? reportFile(homePath(options.home), rows);
+  if (!options.json) return showResults(rows, file);
+  printJson(reportJson(rows));
+  if (options.out !== undefined) await writeOutput(file, [await renderHtml(rows)]);
 }

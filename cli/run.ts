@@ -2,14 +2,14 @@
  * `ropesweep run`: a sweep file -> its results, on the embedded stack or on configured servers.
  */
 import { Command } from 'commander';
-import type { SweepId } from '../domain/ids.js';
+import { id, type SweepId } from '../domain/ids.js';
 import { EXIT } from '../domain/errors.js';
 import { slotOption, setOption, homeOption } from './options.js';
 import { HumanDisplay, JsonDisplay, type RunDisplay } from './progress.js';
 import { readSweepFile } from './planning.js';
 import { runSweep } from './runSweep.js';
 import { runWords } from './runWords.js';
-import { showResults } from './showResults.js';
+import { reportFile, showResults } from './showResults.js';
 
 export interface RunOptions {
   readonly set: string[];
@@ -56,7 +56,9 @@ export async function runAction(file: string, options: RunOptions): Promise<void
     ...(options.slots === undefined ? {} : { slots: options.slots }),
     display,
     atEnd: async (store, home) => {
-      if (options.report && !options.json) await showResults(store, sweepFile.spec.name as SweepId, home);
+      if (!options.report || options.json) return;
+      const rows = await store.rows(id<SweepId>(sweepFile.spec.name));
+      await showResults(rows, reportFile(home, rows));
     },
   });
   display.emit(finished);

@@ -8,7 +8,7 @@ import type { CellKey, SweepId } from '../domain/ids.js';
 import { evaluationQueue } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
-import { openConnections, type Connections } from '../infra/connections.js';
+import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
@@ -97,7 +97,7 @@ async function reachEnd(context: Context): Promise<SweepEndState> {
 /** Starts what computes and waits for the end of the sweep. */
 async function compute({ sweepFile: { spec }, plan, revision, connections, store, options, stop }: Context): Promise<SweepEndState> {
   const { display } = options;
-  const temporal = await connections.temporal();
+  const temporal = await temporalOf(connections);
   const ours = connections.embedded && connections.attached === null;
   const worker = ours
     ? new LocalWorker({
@@ -127,6 +127,16 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
     await worker?.stop();
     // Draining hands shards back after the last look at the store; only then is `stopped` the whole truth.
     if (stop.aborted && worker !== null) await store.finishSweep(plan.sweep, 'stopped');
+  }
+}
+
+/** An attached process waits for the owner to start Temporal; one that left before is no error but a turn to take. */
+async function temporalOf(connections: Connections): Promise<TemporalServerInfo> {
+  try {
+    return await connections.temporal();
+  } catch (error) {
+    if (connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack left before it started Temporal');
+    throw error;
   }
 }
 

@@ -50,11 +50,8 @@ export const SIGNALS = {
 
 /** Types of ApplicationFailure that evaluateShard throws and the shard workflow decides by: error codes, and draining. */
 export const FAILURES = {
-  slotCrashed: 'SLOT_CRASHED',
-  slotSilent: 'SLOT_SILENT',
   storeLost: 'STORE_LOST',
   leaseLost: 'LEASE_LOST',
-  fingerprintMixed: 'FINGERPRINT_MIXED',
   draining: 'DRAINING',
 } as const;
 

@@ -14,7 +14,7 @@
 import type { NeedleAxes } from '../domain/plan.js';
 import { fixedTokens, tokensBeforeNeedle, type PromptLayout } from '../prompts/build.js';
 import { needleSizes } from '../prompts/needle.js';
-import { groupBy } from './groupBy.js';
+import { groupBy } from '../domain/groupBy.js';
 
 /** Positions [start, end), each computed once. */
 export interface Segment {

@@ -17,7 +17,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { RopesweepError } from '../domain/errors.js';
 import { cellsCost } from './cost.js';
 import { tableAt, type GridCell } from './grid.js';
-import { groupBy } from './groupBy.js';
+import { groupBy } from '../domain/groupBy.js';
 import { prefixSegments, tokensIn } from './prefixSegments.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';
 import type { ResolvedTask } from '../domain/task.js';

@@ -7,7 +7,7 @@
 import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
 import { CELL_STATES, type CellState } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
-import { groupedBy } from './statistics/groupedBy.js';
+import { groupBy } from '../domain/groupBy.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
 
 export type StateCounts = Readonly<Record<CellState, number>>;
@@ -78,8 +78,8 @@ function gridCell(contextTokens: number, depth: number, cells: readonly CellRow[
 }
 
 function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts: readonly number[], depths: readonly number[]): ArmGrid {
-  const byContext = groupedBy(cells, ({ contextTokens }) => contextTokens);
-  const byPoint = new Map([...byContext].map(([context, list]) => [context, groupedBy(list, ({ depth }) => depth)]));
+  const byContext = groupBy(cells, ({ contextTokens }) => contextTokens);
+  const byPoint = new Map([...byContext].map(([context, list]) => [context, groupBy(list, ({ depth }) => depth)]));
   const recalls = ascending(byContext.keys()).map((contextTokens): ContextRecall => {
     const list = byContext.get(contextTokens) ?? [];
     return { contextTokens, ...recallOf(list), missing: missing(stateCounts(list)) };
@@ -116,12 +116,12 @@ function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts:
 /** One grid per task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
 export function armGrids(rows: SweepRows): ArmGrid[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupedBy(rows.cells, ({ task }) => task);
+  const byTask = groupBy(rows.cells, ({ task }) => task);
   return ascending(byTask.keys()).flatMap((task) => {
     const cells = byTask.get(task) ?? [];
     const contexts = ascending(cells.map(({ contextTokens }) => contextTokens));
     const depths = ascending(cells.map(({ depth }) => depth));
-    const byArm = groupedBy(cells, ({ armId }) => armId);
+    const byArm = groupBy(cells, ({ armId }) => armId);
     return arms.flatMap((arm) => {
       const own = byArm.get(arm.id);
       return own === undefined ? [] : [armGrid(arm, task, own, contexts, depths)];

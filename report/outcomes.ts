@@ -1,6 +1,6 @@
 /** Cells without numbers, grouped by why: what a person reads before looking at single cells. */
 import type { CellRow, SweepRows } from '../domain/rows.js';
-import { groupedBy } from './statistics/groupedBy.js';
+import { groupBy } from '../domain/groupBy.js';
 
 export interface OutcomeGroup {
   readonly state: 'failed' | 'infeasible' | 'diverged';
@@ -18,7 +18,7 @@ export function outcomeGroups(rows: SweepRows): OutcomeGroup[] {
       ? [{ state, reason: cell.reason ?? NO_REASON[state], cell }]
       : [];
   });
-  return [...groupedBy(without, ({ state, reason }) => JSON.stringify([state, reason])).values()]
+  return [...groupBy(without, ({ state, reason }) => JSON.stringify([state, reason])).values()]
     .flatMap((group) => {
       const [first] = group;
       return first === undefined ? [] : [{ state: first.state, reason: first.reason, cells: group.map(({ cell }) => cell) }];

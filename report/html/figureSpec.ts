@@ -8,7 +8,7 @@ import type { ArmGrid } from '../aggregate.js';
 import { cellFace } from '../cellFace.js';
 import { depthLabels } from '../labels.js';
 import { lengthMarks, type LengthMark } from '../lengthMarks.js';
-import { groupedBy } from '../statistics/groupedBy.js';
+import { groupBy } from '../../domain/groupBy.js';
 import { hex, inkOn, RECALL_STOPS, recallColour } from '../recallColours.js';
 
 export const FONT = 'system-ui, sans-serif';
@@ -121,7 +121,7 @@ export function figureSpec(grid: ArmGrid): TopLevelSpec {
         encoding: { x, y },
       },
       // One layer an ink: a colour field here would fall under the scale of the recalls.
-      ...[...groupedBy(cells, ({ ink }) => ink)].map(([ink, values]) => ({
+      ...[...groupBy(cells, ({ ink }) => ink)].map(([ink, values]) => ({
         data: { values },
         mark: { type: 'text', fontSize: size.font, fill: ink },
         encoding: { x, y, text: { field: 'text' } },

@@ -6,7 +6,7 @@
  * (Algorithm 1: rows of the tokens the model generated) or, if one of them has none, all give `entropyFirst`
  * (first answer row, the same under any decoding). Nats.
  */
-import { groupedBy } from './groupedBy.js';
+import { groupBy } from '../../domain/groupBy.js';
 
 /** One measured cell. */
 export interface EntropyCell {
@@ -49,7 +49,7 @@ const sourceOf = (cells: readonly Pick<EntropyCell, 'entropy'>[]): EntropySource
 
 /** Every context length where passing and failing cells both exist, ascending. */
 export function entropySplits(cells: readonly EntropyCell[]): EntropySplit[] {
-  const byContext = groupedBy(cells, ({ contextTokens }) => contextTokens);
+  const byContext = groupBy(cells, ({ contextTokens }) => contextTokens);
   return [...byContext]
     .sort(([a], [b]) => a - b)
     .flatMap(([contextTokens, atContext]) => {
