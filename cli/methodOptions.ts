@@ -8,19 +8,22 @@ import { RopesweepError } from '../domain/errors.js';
 import { methodSchema, type Method, type RopeGeometry } from '../domain/method.js';
 import { resolveMethod } from '../rope/method.js';
 
-/** Parameters of methods: option -> key in domain/method.ts. */
-const PARAMETERS = {
+type KeysOf<Union> = Union extends unknown ? keyof Union : never;
+type Parameter = Exclude<KeysOf<Method>, 'name'>;
+
+/** Every parameter of every method (the compiler names a missing one) and the option that gives it. */
+const OPTIONS = {
   factor: 'factor',
-  targetContext: 'targetContextTokens',
-  newBase: 'base',
+  targetContextTokens: 'targetContext',
+  base: 'newBase',
   betaFast: 'betaFast',
   betaSlow: 'betaSlow',
   truncate: 'truncate',
   attentionFactor: 'attentionFactor',
   mscale: 'mscale',
   mscaleAllDim: 'mscaleAllDim',
-} as const;
-type ParameterOption = keyof typeof PARAMETERS;
+} as const satisfies Record<Parameter, string>;
+type ParameterOption = (typeof OPTIONS)[Parameter];
 
 export interface MethodOptions extends Partial<Record<ParameterOption, number | boolean>> {
   readonly base?: number;
@@ -64,8 +67,8 @@ export function addMethodOptions(command: Command): Command {
   return command;
 }
 
-const flagOf = (key: string): string => {
-  const name = Object.entries(PARAMETERS).find(([, parameter]) => parameter === key)?.[0] ?? key;
+const flagOf = (parameter: string): string => {
+  const name = OPTIONS[parameter as Parameter] as string | undefined ?? parameter;
   return name === 'truncate' ? '--no-truncate' : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 };
 
@@ -75,10 +78,10 @@ const flagOf = (key: string): string => {
  * @throws RopesweepError METHOD_INVALID, OPTION_INVALID
  */
 export function readMethod(name: string | undefined, options: MethodOptions, geometry: RopeGeometry, own: Method): Method {
-  const given = Object.entries(PARAMETERS)
-    // commander gives every negatable option a default of true; only --no-truncate is a choice
-    .filter(([name]) => options[name as ParameterOption] !== undefined && options[name as ParameterOption] !== true)
-    .map(([name, key]) => [key, options[name as ParameterOption]] as const);
+  const given = Object.entries(OPTIONS)
+    .map(([parameter, option]) => [parameter, options[option]] as const)
+    // commander makes true the default of a negatable option: only --no-truncate is a choice
+    .filter(([, value]) => value !== undefined && value !== true);
   if (name === undefined) {
     if (given.length === 0) return resolveMethod(own, geometry);
     throw new RopesweepError('OPTION_INVALID', {

@@ -2,7 +2,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ropeCommand, type RopeReport } from '../../cli/rope.js';
 import { RopesweepError } from '../../domain/errors.js';
+import { methodSchema } from '../../domain/method.js';
 import { goldenModelFolder } from '../evaluation/fixtures.js';
+
+/** Parameters whose option is not their name and a number. */
+const FLAGS: Record<string, string[]> = { base: ['--new-base', '2'], targetContextTokens: ['--target-context', '2'], truncate: ['--no-truncate'] };
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -41,6 +45,17 @@ describe('ropesweep rope', () => {
       factor: 8, betaFast: 16, betaSlow: 2, truncate: false, attentionFactor: 1.5,
     });
     expect((await report('yarn', '--factor', '8', '--mscale', '1', '--mscale-all-dim', '0.8')).attentionFactor).toBeCloseTo((0.1 * Math.log(8) + 1) / (0.08 * Math.log(8) + 1), 14);
+  });
+
+  it('offers an option for every parameter of every method', async () => {
+    const help = ropeCommand().helpInformation();
+    for (const { shape } of methodSchema.options) {
+      for (const parameter of Object.keys(shape).filter((key) => key !== 'name')) {
+        const error = await refusal('none', ...(FLAGS[parameter] ?? [`--${parameter.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, '2']));
+        expect(error.message).toMatch(/: none has no such parameter$/);
+        expect(help).toContain(error.problems[0]?.where);
+      }
+    }
   });
 
   it('takes geometry and method from a config.json', async () => {
