@@ -28,7 +28,7 @@ export function program(): Command {
     .addCommand(ropeCommand())
     .addCommand(model)
     .addCommand(doctorCommand())
-    .addCommand(new Command('worker').description('run a worker: evaluation slots, workflows (ropesweep worker --help)').allowUnknownOption())
+    .addCommand(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption())
     .addCommand(demoCommand())
     .addHelpText(
       'after',

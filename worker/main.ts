@@ -20,7 +20,7 @@ import { engineVersion } from '../domain/engine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { openStore } from '../results/store.js';
-import { fingerprint } from '../runtime/session.js';
+import { fingerprint } from '../runtime/fingerprint.js';
 import { temporalExecutions } from './executions.js';
 import { chooseSlots } from './slots.js';
 import { ForkedSlots } from './slotPool.js';
