@@ -4,6 +4,7 @@
 import { performance } from 'node:perf_hooks';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
+import type { NamedTable } from '../domain/plan.js';
 import type { JobCell, ShardJob } from '../domain/slot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
 import type { Prompt } from '../prompts/build.js';
@@ -48,14 +49,12 @@ export class Evaluator {
       if (nameTable(table).digest !== table.digest) {
         throw new RopesweepError('TABLE_MISMATCH', { where: `table ${String(index)} of the shard`, what: `the numbers do not have the digest ${table.digest}` });
       }
-      const cells = job.cells.filter((cell) => cell.table === index);
-      if (cells.length === 0) continue;
+      const cells = cellsThatFit(decoder, table, job.cells.filter((cell) => cell.table === index), emit);
       const prompts = cells.map((cell) => promptOf(cell.contextTokens, cell.axes));
       const tokens = prompts.map((prompt) => prompt.tokens);
       const order = prefixOrder(tokens);
       promptTokens += tokens.reduce((sum, one) => sum + one.length, 0);
       distinct += distinctTokens(tokens, order);
-      decoder.useTable(table, Math.max(...cells.map((cell) => cell.contextTokens)));
       for (const step of order) {
         const [cell, prompt] = [cells[step.prompt], prompts[step.prompt]];
         if (cell === undefined || prompt === undefined) continue;
@@ -74,6 +73,25 @@ export class Evaluator {
   async close(): Promise<void> {
     await this.loaded?.decoder.dispose();
     this.loaded = null;
+  }
+}
+
+/**
+ * Gives the decoder its table and the memory of the longest cell; lengths whose KV cache cannot be had are infeasible.
+ * @returns the cells that remain
+ */
+function cellsThatFit(decoder: Decoder, table: NamedTable, cells: readonly JobCell[], emit: (result: CellResult) => void): readonly JobCell[] {
+  if (cells.length === 0) return cells;
+  const longest = Math.max(...cells.map((cell) => cell.contextTokens));
+  try {
+    decoder.useTable(table, longest);
+    return cells;
+  } catch (error) {
+    if (!(error instanceof RopesweepError) || error.code !== 'OUT_OF_MEMORY') throw error;
+    for (const { key, contextTokens } of cells) {
+      if (contextTokens === longest) emit({ key, state: 'infeasible', code: error.code, reason: error.message });
+    }
+    return cellsThatFit(decoder, table, cells.filter((cell) => cell.contextTokens < longest), emit);
   }
 }
 

@@ -1,7 +1,7 @@
 // Prisma client -> TypeScript -> workflow bundle. Runs at `npm ci` (prepare), so that npx ropesweep works at once.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +36,16 @@ async function bundleWorkflows() {
   writeFileSync(join(root, 'dist/workflows/bundle.cjs'), code);
 }
 
+/** npx looks here first; npm itself links only the commands of dependencies. */
+function linkCommand() {
+  const link = join(root, 'node_modules/.bin/ropesweep');
+  rmSync(link, { force: true });
+  symlinkSync('../../bin/ropesweep.js', link);
+  chmodSync(join(root, 'bin/ropesweep.js'), 0o755);
+}
+
 generatePrismaClient();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run(require.resolve('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
 await bundleWorkflows();
+linkCommand();
