@@ -1,5 +1,6 @@
 -- What Grafana reads: views only, with stable column names. The login of Grafana may read nothing else.
--- Lengths in tokens, depth a fraction 0..1, entropies and NLL in nats, recall 0 or 1 per cell.
+-- Lengths in tokens, depth a fraction 0..1, entropies and NLL in nats, recall 0 or 1 per cell: a diverged cell retrieved
+-- nothing, one without an answer has none.
 
 CREATE SCHEMA reporting;
 COMMENT ON SCHEMA reporting IS 'Views for dashboards. Stable: columns are added, never renamed or removed without notice.';
@@ -56,7 +57,7 @@ SELECT m.sweep_id AS sweep,
        m.seed,
        m.state::text AS state,
        m.origin::text AS origin,
-       n.exact_match::int AS recall,
+       CASE m.state WHEN 'measured' THEN n.exact_match::int WHEN 'diverged' THEN 0 END AS recall,
        coalesce(n.entropy, n.entropy_first) AS entropy_shown,
        n.entropy IS NULL AND n.entropy_first IS NOT NULL AS entropy_is_first,
        n.entropy,
@@ -81,8 +82,8 @@ FROM memberships m
 JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
 JOIN sweeps s ON s.id = m.sweep_id
 JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-LEFT JOIN measurements x ON x.cell_key = m.cell_key
-LEFT JOIN needle_results n ON n.cell_key = m.cell_key
+LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 'diverged')
+LEFT JOIN needle_results n ON n.cell_key = m.cell_key AND m.state = 'measured'
 LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed')
   AND o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
 WHERE m.task_kind = 'needle';
@@ -102,15 +103,17 @@ SELECT sweep,
        count(recall) AS n,
        sum(recall) AS passed,
        avg(recall)::float8 AS recall,
-       avg(entropy_shown) AS entropy,
+       CASE WHEN bool_or(entropy_is_first) THEN avg(entropy_first) ELSE avg(entropy) END AS entropy,
        coalesce(bool_or(entropy_is_first), false) AS entropy_is_first,
        avg(sum_nll / token_count) AS nll_per_token,
        avg(needle_mass) AS needle_mass,
+       count(*) FILTER (WHERE state = 'planned') AS planned,
        count(*) FILTER (WHERE state = 'diverged') AS diverged,
-       count(*) FILTER (WHERE state IN ('infeasible', 'failed')) AS failed
+       count(*) FILTER (WHERE state = 'infeasible') AS infeasible,
+       count(*) FILTER (WHERE state = 'failed') AS failed
 FROM reporting.needle_cells
 GROUP BY sweep, arm_id, arm_ordinal, arm, original_context_tokens, continual_pretrain_context_tokens, task, context_tokens, depth;
-COMMENT ON VIEW reporting.needle_heatmap IS 'One row per square of a heat map: arm x task x context length x depth, over seeds. n counts measured cells; entropy_is_first: some cell shows entropy_first.';
+COMMENT ON VIEW reporting.needle_heatmap IS 'One row per square of a heat map: arm x task x context length x depth, over seeds. n counts cells with an answer (measured, diverged). entropy is the mean of entropy, or of entropy_first where some cell has no entropy (entropy_is_first).';
 
 CREATE VIEW reporting.shards AS
 SELECT h.sweep_id AS sweep,
