@@ -7,6 +7,7 @@ import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { forwardCommand } from './forward.js';
+import { grafanaRoleCommand } from './grafanaRole.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
 import { ropeCommand } from './rope.js';
@@ -29,6 +30,7 @@ export function program(): Command {
     .addCommand(model)
     .addCommand(doctorCommand())
     .addCommand(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption())
+    .addCommand(grafanaRoleCommand())
     .addCommand(demoCommand())
     .addHelpText(
       'after',
