@@ -2,7 +2,7 @@
  * RopesweepError -> ApplicationFailure: the failure's type is the error's code, so that workflows decide by class
  * and a person reads the same words in the Temporal UI as in the terminal.
  */
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { RopesweepError } from '../domain/errors.js';
 
 export function toFailure(error: unknown): unknown {
@@ -15,10 +15,15 @@ export function toFailure(error: unknown): unknown {
   });
 }
 
+/** So often an error that ropesweep does not know is tried again: some pass (a deadlock), a defect would go round for ever. */
+const UNKNOWN_ATTEMPTS = 8;
+
+/** For the short activities that Temporal retries: while the store is lost for ever, after an unknown error for a while. */
 export async function asFailure<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    throw toFailure(error);
+    if (error instanceof RopesweepError || Context.current().info.attempt < UNKNOWN_ATTEMPTS) throw toFailure(error);
+    throw ApplicationFailure.create({ type: 'INTERNAL', message: error instanceof Error ? error.message : String(error), nonRetryable: true });
   }
 }

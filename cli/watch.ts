@@ -33,6 +33,7 @@ export interface Watched {
 
 export async function watch({ store, sweep, workflow, display, stop, connections }: Watched): Promise<SweepEndState> {
   const meter = new RateMeter();
+  let unattended = '';
   for (let looks = 1; !stop.aborted; looks += 1) {
     const status = await look(store, sweep);
     if (status !== null) {
@@ -46,11 +47,25 @@ export async function watch({ store, sweep, workflow, display, stop, connections
     if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflow?.running()) === false) {
       // Terminated by hand: nobody will write the end any more. It may just have been written, so look again.
       const last = await look(store, sweep);
-      if (last !== null) return last.state === 'running' ? store.finishSweep(sweep, 'stopped') : last.state;
+      if (last !== null && last.state !== 'running') return last.state;
+      if (last !== null) {
+        display.emit({ event: 'notice', message: `the workflow of the sweep is gone: ${(await workflow?.ending()) ?? ''}` });
+        return store.finishSweep(sweep, 'stopped');
+      }
     }
+    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = await sayUnattended(workflow, display, unattended);
     await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   return 'stopped';
+}
+
+/** Says, once, which queues no worker polls: a sweep that waits must say what for. */
+async function sayUnattended(workflow: SubmittedWorkflow | null, display: RunDisplay, said: string): Promise<string> {
+  const queues = ((await workflow?.unattended()) ?? []).join(' and ');
+  if (queues !== '' && queues !== said) {
+    display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows)` });
+  }
+  return queues;
 }
 
 /** null while the store is away: its supervisor brings it back. */

@@ -1,12 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { acquireLock, type OwnedLock } from '../../infra/embedded/lock.js';
-import { compileInfra, runScript, type Script } from './compiled.js';
+import { compiled, runScript, type Script } from './script.js';
 
-const compiled = compileInfra();
-afterAll(() => compiled.remove());
 
 let home: string;
 let scripts: Script[] = [];
@@ -21,7 +19,7 @@ afterEach(async () => {
 /** Takes the lock as soon as it is told, then holds it until it is killed or told to release it. */
 const LOCKER = `
   import { createInterface } from 'node:readline';
-  import { acquireLock } from '${compiled.module('infra/embedded/lock.js')}';
+  import { acquireLock } from '${compiled('infra/embedded/lock.js')}';
   const say = (value) => console.log(JSON.stringify(value));
   const [home, sweep] = process.argv.slice(1);
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

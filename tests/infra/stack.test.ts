@@ -6,17 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { openStack, type Stack } from '../../infra/embedded/stack.js';
 import type { RecordedServer } from '../../infra/embedded/lock.js';
 import { isAlive } from '../../infra/embedded/processIdentity.js';
 import type { Restart } from '../../infra/embedded/supervise.js';
-import { compileInfra, runScript, stackScript, type Script } from './compiled.js';
+import { runScript, STACK_SCRIPT, type Script } from './script.js';
 import { sharedTemporal } from './sharedTemporal.js';
 
-const compiled = compileInfra();
-const SCRIPT = stackScript(compiled.module);
-afterAll(() => compiled.remove());
 
 let home: string;
 const stacks: Stack[] = [];
@@ -43,7 +40,7 @@ async function open(sweep: string | null, options: { log?: (line: string) => voi
 }
 
 function ownerProcess(sweep: string, temporal: boolean, options: { prefix?: readonly string[]; env?: NodeJS.ProcessEnv } = {}): Script {
-  const script = runScript(SCRIPT, [home, sweep, temporal ? 'temporal' : ''], options);
+  const script = runScript(STACK_SCRIPT, [home, sweep, temporal ? 'temporal' : ''], options);
   scripts.push(script);
   return script;
 }

@@ -1,35 +1,11 @@
-/**
- * Processes of their own for tests: the source of infra/ as plain JavaScript beside the clone's node_modules, so that a bare
- * node can import it, and a line protocol to talk with a script that does.
- */
+/** Processes of their own for tests, and a line protocol to talk with the script that one runs. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import ts from 'typescript';
+import { packageFile } from '../../infra/packageRoot.js';
 
-const FOLDERS = ['domain', 'infra'];
-
-/** Compiles into a new folder; the caller removes it with `remove`. */
-export function compileInfra(): { module: (path: string) => string; remove: () => void } {
-  const root = resolve('.ropesweep');
-  mkdirSync(root, { recursive: true });
-  const folder = mkdtempSync(join(root, 'compiled-'));
-  for (const name of FOLDERS.flatMap((source) => readdirSync(source, { recursive: true, encoding: 'utf8' }).map((file) => join(source, file)))) {
-    if (!name.endsWith('.ts')) continue;
-    const { outputText } = ts.transpileModule(readFileSync(name, 'utf8'), { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true } });
-    const out = join(folder, relative('.', name)).replace(/\.ts$/, '.js');
-    mkdirSync(dirname(out), { recursive: true });
-    writeFileSync(out, outputText);
-  }
-  // Made for its owner only; tests run the code under another account too.
-  chmodSync(folder, 0o755);
-  return {
-    module: (path) => pathToFileURL(join(folder, path)).href,
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  };
-}
+/** Address of a compiled module: processes of their own run the build, as users do. */
+export const compiled = (path: string): string => pathToFileURL(packageFile('dist', path)).href;
 
 export interface Script {
   readonly child: ChildProcess;
@@ -62,9 +38,9 @@ export function runScript(script: string, args: readonly string[] = [], options:
 }
 
 /** A script that opens a stack, says where it is, and closes it when told. */
-export const stackScript = (module: (path: string) => string): string => `
+export const STACK_SCRIPT = `
   import { createInterface } from 'node:readline';
-  import { openStack } from '${module('infra/embedded/stack.js')}';
+  import { openStack } from '${compiled('infra/embedded/stack.js')}';
   const say = (value) => console.log(JSON.stringify(value));
   const [home, sweep, temporal] = process.argv.slice(1);
   try {
