@@ -4,12 +4,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
-import { temporal as proto } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type SweepInput } from '../domain/orchestration.js';
 import type { TemporalServerInfo } from '../infra/connections.js';
 
-const { TaskQueueType } = proto.api.enums.v1;
-type TaskQueueType = proto.api.enums.v1.TaskQueueType;
+const { TaskQueueType } = proto.temporal.api.enums.v1;
+type TaskQueueType = proto.temporal.api.enums.v1.TaskQueueType;
 
 export interface SubmittedWorkflow {
   /** Page of the workflow in the Temporal UI, where there is one. */
