@@ -16,6 +16,8 @@ const LAW = {
   dashboards: ['domain'],
   infra: ['domain'],
 };
+/** bench/ measures everything and is imported by nobody. */
+LAW.bench = Object.keys(LAW);
 const folders = Object.keys(LAW);
 const owner = (name, folder) => ({
   name: `only-${folder}-imports-${name.replace(/\W+/g, '-')}`,
