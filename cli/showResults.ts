@@ -1,5 +1,5 @@
 /** A sweep for a person: heat maps and table in the terminal, the HTML report as a file. */
-import { join, relative } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { SweepRows } from '../domain/rows.js';
 import { renderHtml } from '../report/html/report.js';
 import { renderTerminal } from '../report/terminal/report.js';
@@ -13,5 +13,11 @@ export const reportFile = (home: string, rows: SweepRows): string => join(home, 
 export async function showResults(rows: SweepRows, file: string): Promise<void> {
   printLine(renderTerminal(rows, terminalStyle(process.stdout)));
   await writeOutput(file, [await renderHtml(rows)]);
-  printLine(`\nreport: ${relative(process.cwd(), file)}`);
+  printLine(`\nreport: ${nearby(file)}`);
+}
+
+/** Relative to the working directory where the file lies below it, else absolute. */
+function nearby(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path.startsWith('..') || isAbsolute(path) ? resolve(file) : path;
 }
