@@ -62,6 +62,29 @@ export interface Problem {
   readonly mend?: string;
 }
 
+/** Problems of one kind that are listed; the rest is counted. */
+const LISTED_PROBLEMS = 8;
+
+/** The first few of many problems of one kind and how many there are besides: a damaged file may have thousands. */
+export function firstFew(problems: readonly Problem[]): readonly Problem[] {
+  const [first] = problems;
+  const rest = problems.length - LISTED_PROBLEMS;
+  if (rest <= 0 || first === undefined) return problems;
+  return [...problems.slice(0, LISTED_PROBLEMS), { ...first, what: `and ${rest} more of this kind` }];
+}
+
+/** What an error says, whatever was thrown; of several at once (an address that was tried in several ways) all of them. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a file could not be opened or read, in words. */
+export function whyUnreadable(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause);
+  return code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+}
+
 /** The error that every part of ropesweep throws for a state it knows. */
 export class RopesweepError extends Error {
   override readonly name = 'RopesweepError';

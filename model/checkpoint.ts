@@ -5,7 +5,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { RopesweepError, type Problem } from '../domain/errors.js';
+import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
 import { readConfig, type ConfigFile, type ModelConfig } from './config.js';
 import { readSafetensorsHeader, type StoredTensor } from './safetensors.js';
 import { tensorShapes } from './tensorNames.js';
@@ -124,10 +124,3 @@ function checkTensors(folder: string, config: ModelConfig, tensors: ReadonlyMap<
 /** What some files carry and no forward pass reads. */
 const isBuffer = (name: string, config: ModelConfig): boolean =>
   name.endsWith('rotary_emb.inv_freq') || (config.tiedEmbeddings && name === 'lm_head.weight');
-
-const SHOWN = 8;
-const firstFew = (problems: Problem[]): Problem[] => {
-  const [first] = problems;
-  if (problems.length <= SHOWN || first === undefined) return problems;
-  return [...problems.slice(0, SHOWN), { where: first.where, what: `and ${String(problems.length - SHOWN)} more` }];
-};

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { RopesweepError, type Problem } from '../domain/errors.js';
+import { messageOf, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import { ropeConfigShape, ropeSettings } from './ropeSettings.js';
 
@@ -90,12 +90,11 @@ async function readText(folder: string, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
     throw new RopesweepError(
       'CHECKPOINT_MISSING',
       {
         where: file,
-        what: reason === 'ENOENT' ? 'there is no such file' : `it cannot be read (${reason})`,
+        what: whyUnreadable(cause),
         mend: `A checkpoint is a folder with config.json and model.safetensors; check the path ${folder}.`,
       },
       { cause },
@@ -108,7 +107,7 @@ function parseFields(file: string, text: string): FileFields {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new RopesweepError('CHECKPOINT_INVALID', { where: file, what: `it is not JSON: ${(cause as Error).message}` }, { cause });
+    throw new RopesweepError('CHECKPOINT_INVALID', { where: file, what: `it is not JSON: ${messageOf(cause)}` }, { cause });
   }
   const parsed = fileSchema.safeParse(json);
   if (parsed.success) return parsed.data;

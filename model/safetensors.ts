@@ -6,7 +6,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError, whyUnreadable } from '../domain/errors.js';
 
 export interface StoredTensor {
   /** Absolute path of the file that holds it. */
@@ -55,8 +55,7 @@ async function openFile(file: string): Promise<FileHandle> {
   try {
     return await open(file, 'r');
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: reason === 'ENOENT' ? 'there is no such file' : `it cannot be opened (${reason})` }, { cause });
+    throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: whyUnreadable(cause) }, { cause });
   }
 }
 
@@ -84,7 +83,7 @@ function parseHeader(file: string, bytes: Buffer): [string, z.infer<typeof entry
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw damaged(file, `its header is not JSON: ${(cause as Error).message}`, cause);
+    throw damaged(file, `its header is not JSON: ${messageOf(cause)}`, cause);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw damaged(file, 'its header is not a JSON object');
   return Object.entries(json)

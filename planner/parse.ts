@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
-import { RopesweepError, type Problem } from '../domain/errors.js';
+import { messageOf, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import { sweepSpecSchema, type SweepSpec } from '../domain/spec.js';
 import { describeIssue } from './issueText.js';
 import { applyOverride, parseOverride, type Override } from './overrides.js';
@@ -24,8 +24,7 @@ export async function readSpec(file: string, set: readonly string[] = []): Promi
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new RopesweepError('SPEC_UNREADABLE', { where: file, what: code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})` }, { cause });
+    throw new RopesweepError('SPEC_UNREADABLE', { where: file, what: whyUnreadable(cause) }, { cause });
   }
   return parseSpec(text, { file, set });
 }
@@ -56,7 +55,7 @@ function plainTree(document: Document, file: string): unknown {
     tree = document.toJS() as unknown;
   } catch (cause) {
     // Aliases that stand for nothing, or that would grow without end.
-    throw new RopesweepError('SPEC_SYNTAX', { where: file, what: (cause as Error).message }, { cause });
+    throw new RopesweepError('SPEC_SYNTAX', { where: file, what: messageOf(cause) }, { cause });
   }
   if (typeof tree === 'object' && tree !== null && !Array.isArray(tree)) return tree;
   throw new RopesweepError('SPEC_INVALID', {

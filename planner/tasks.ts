@@ -2,7 +2,7 @@
  * Resolves the tasks of a spec and checks that their prompts can be built for the model.
  */
 import { readFile } from 'node:fs/promises';
-import { RopesweepError } from '../domain/errors.js';
+import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { SweepSpec, TaskSpec } from '../domain/spec.js';
 import type { ResolvedTask } from '../domain/task.js';
@@ -38,7 +38,7 @@ async function readSpecFile(file: string, written: string): Promise<string> {
   } catch (cause) {
     throw new RopesweepError('SPEC_INVALID', {
       where: written,
-      what: `the file ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      what: `${whyUnreadable(cause)}: ${file}`,
       mend: 'Correct the path (relative to the sweep file).',
     }, { cause });
   }

@@ -5,15 +5,12 @@
  * min(last, floor(-rankScale ln(1 - u))), u uniform in [0, 1): ranks fall off like e^(-rank / rankScale).
  */
 import { z } from 'zod';
-import { RopesweepError, type Problem } from '../domain/errors.js';
+import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
 import type { HaystackSpec } from '../domain/spec.js';
 import type { MarkovHaystack } from '../domain/task.js';
 import type { HaystackKind } from './haystackKind.js';
 import { randomStream } from './random.js';
 import { memoisedStream } from './stream.js';
-
-/** Problems of one file that are listed; the rest is counted. */
-const LISTED_PROBLEMS = 5;
 
 const fileSchema = z.object({
   firstFillerId: z.int().nonnegative(),
@@ -59,11 +56,8 @@ function parseChain(spec: Extract<HaystackSpec, { kind: 'markov' }>, text: strin
   }
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
-    throw refusal(parsed.error.issues.map((issue) => ({
-      where: `${spec.file} ${z.core.toDotPath(issue.path)}`.trim(),
-      what: issue.message,
-      mend,
-    })));
+    const wrong = parsed.error.issues.map(({ path, message }) => ({ where: `${spec.file} ${z.core.toDotPath(path)}`.trim(), what: message, mend }));
+    throw new RopesweepError('SPEC_INVALID', firstFew(wrong));
   }
   const symbols = parsed.data.successors.length;
   const strays = parsed.data.successors.flatMap((ranks, symbol) =>
@@ -73,15 +67,6 @@ function parseChain(spec: Extract<HaystackSpec, { kind: 'markov' }>, text: strin
         : [{ where: `${spec.file} successors[${symbol}][${rank}]`, what: `symbol ${next} does not exist: the chain has ${symbols}`, mend: `Use 0 to ${symbols - 1}.` }],
     ),
   );
-  if (strays.length > 0) throw refusal(strays);
+  if (strays.length > 0) throw new RopesweepError('SPEC_INVALID', firstFew(strays));
   return parsed.data;
-}
-
-function refusal(problems: readonly Problem[]): RopesweepError {
-  const [first] = problems;
-  const rest = problems.length - LISTED_PROBLEMS;
-  return new RopesweepError('SPEC_INVALID', [
-    ...problems.slice(0, LISTED_PROBLEMS),
-    ...(rest > 0 && first !== undefined ? [{ where: first.where, what: `and ${rest} more of this kind in the file`, mend: first.mend ?? '' }] : []),
-  ]);
 }

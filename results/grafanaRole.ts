@@ -2,7 +2,7 @@
  * The login that Grafana reads with. Its password is given by whoever sets Grafana up, and is nowhere in the repository.
  */
 import pg from 'pg';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 import { asStoreError } from './lostConnection.js';
 
 export interface GrafanaRole {
@@ -34,7 +34,7 @@ export async function ensureGrafanaRole(databaseUrl: string, { name, password }:
     throw new RopesweepError('CONFIG_INVALID', {
       where: 'DATABASE_URL',
       // The message only: the error of a failed statement may hold its text, and with it the password.
-      what: `the login ${name} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      what: `the login ${name} cannot be made: ${messageOf(error)}`,
       mend: 'Migrate first, and use a user that may create roles.',
     });
   } finally {

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 import { asStoreError } from './lostConnection.js';
 import { withSchemaEngine } from './schemaEngine.js';
 
@@ -70,7 +70,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
       'CONFIG_INVALID',
       {
         where: 'DATABASE_URL',
-        what: `the migrations cannot be applied: ${error instanceof Error ? error.message : String(error)}`,
+        what: `the migrations cannot be applied: ${messageOf(error)}`,
         mend: 'Use a database of ropesweep’s own that its user owns, made by this or an older version.',
       },
       { cause: error },
