@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import getPort from 'get-port';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SweepId } from '../../domain/ids.js';
+import { sweepWorkflowId } from '../../domain/orchestration.js';
+import { startPostgres, type PostgresServer } from '../../infra/embedded/postgres.js';
+import { startTemporal, type TemporalServer } from '../../infra/embedded/temporal.js';
+import { sharedTemporal } from '../infra/sharedTemporal.js';
+import { descendants, finished, measured, openPlace, waitFor, type Place, type RunningCommand } from './command.js';
+import { SMALL_CELLS, writeSmallSweep } from './smallSweep.js';
+
+/** Servers that ropesweep did not start, as on a cluster. */
+let place: Place;
+let postgres: PostgresServer;
+let temporal: TemporalServer;
+let environment: Record<string, string>;
+beforeAll(async () => {
+  place = await openPlace();
+  [postgres, temporal] = await Promise.all([
+    startPostgres({ folder: join(place.folder, 'postgres'), port: await getPort(), logFile: join(place.folder, 'postgres.log'), durable: false }),
+    startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log') }),
+  ]);
+  environment = { DATABASE_URL: postgres.url, TEMPORAL_ADDRESS: temporal.address };
+});
+afterAll(async () => {
+  await Promise.all([temporal.stop(), postgres.stop()]);
+  place.remove();
+});
+
+const worker = (...args: string[]): RunningCommand => place.start(['worker', ...args], environment);
+const run = (spec: string, ...args: string[]): RunningCommand => place.start(['run', spec, '--json', ...args], environment);
+/** Measurements are shared between sweeps: each test draws haystacks of its own. */
+const long = (seed: number): string[] => ['--set', 'contextTokens=[1024,2048,3072]', '--set', `tasks[0].seeds=[${String(seed)},${String(seed + 1)}]`];
+
+async function stopped(command: RunningCommand): Promise<number | null> {
+  command.child.kill('SIGTERM');
+  const { code, stderr } = await command.ended;
+  expect(stderr).not.toMatch(/Error/);
+  return code;
+}
+
+describe('with DATABASE_URL and TEMPORAL_ADDRESS set', () => {
+  it('a run says which workers it waits for, and is done by those that come', async () => {
+    const sweep = run(writeSmallSweep(place.folder, 'waits'));
+    const notice = await waitFor('the notice', () => sweep.events().find((event) => String(event['message']).startsWith('waiting')), 30_000);
+    expect(notice['message']).toContain('ropesweep-control and ropesweep-evaluate-cpu');
+    const control = worker('--control');
+    const evaluation = worker('--slots', '1');
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended).cells).toMatchObject({ measured: SMALL_CELLS, failed: 0 });
+    expect(await stopped(evaluation)).toBe(0);
+    expect(await stopped(control)).toBe(0);
+  });
+
+  it('a worker that gets SIGTERM hands its shard back, and another one goes on with it', async () => {
+    const control = worker('--control');
+    const first = worker('--slots', '1');
+    const sweep = run(writeSmallSweep(place.folder, 'drains'), ...long(11));
+    await waitFor('the first cells', () => measured(sweep) >= 1);
+    expect(await stopped(first)).toBe(0);
+    expect(descendants(first.pid)).toEqual([]);
+    const second = worker('--slots', '1');
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended).cells).toMatchObject({ measured: SMALL_CELLS, failed: 0 });
+    await Promise.all([stopped(second), stopped(control)]);
+  });
+
+  it('a cancel from Temporal kills the slot in the middle of its shard, keeps what is measured and ends cancelled', async () => {
+    const both = worker('--control', '--slots', '1');
+    // One shard of tens of seconds: a cancel reaches the worker with the answer to its next heartbeat.
+    const endless = ['--set', 'methods=[none]', '--set', 'continualPretrainContextTokens=[null]', '--set', 'contextTokens=[16384]', '--set', 'tasks[0].seeds=[21]', '--set', 'tasks[0].depths=[0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,0.95,1]'];
+    const sweep = run(writeSmallSweep(place.folder, 'cancelled'), ...endless);
+    await waitFor('the first cells', () => measured(sweep) >= 1);
+    const slot = descendants(both.pid).find(({ args }) => args.includes('slot.js'));
+    expect(slot).toBeDefined();
+    const connection = await Connection.connect({ address: temporal.address });
+    await new Client({ connection }).workflow.getHandle(sweepWorkflowId('cancelled' as SweepId)).cancel();
+    await connection.close();
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(3);
+    const { state, cells } = finished(ended);
+    expect(state).toBe('cancelled');
+    expect(cells['measured']).toBeGreaterThanOrEqual(1);
+    expect(cells['measured']).toBeLessThan(12);
+    expect(descendants(both.pid).map(({ pid }) => pid)).not.toContain(slot?.pid);
+    await stopped(both);
+  });
+
+  it('a sweep whose workflow was terminated by hand ends stopped and says so; the same command goes on', async () => {
+    const both = worker('--control', '--slots', '1');
+    const spec = writeSmallSweep(place.folder, 'terminated');
+    const sweep = run(spec, ...long(31));
+    await waitFor('the first cells', () => measured(sweep) >= 1);
+    const connection = await Connection.connect({ address: temporal.address });
+    await new Client({ connection }).workflow.getHandle(sweepWorkflowId('terminated' as SweepId)).terminate('by hand');
+    await connection.close();
+    const ended = await sweep.ended;
+    expect(ended.code).toBe(3);
+    expect(finished(ended).state).toBe('stopped');
+    expect(ended.stdout).toContain('the workflow of the sweep is gone');
+    const again = await run(spec, ...long(31)).ended;
+    expect(again.code, again.stderr).toBe(0);
+    expect(finished(again).state).toBe('done');
+    await stopped(both);
+  });
+});
