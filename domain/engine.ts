@@ -14,8 +14,11 @@ export const GRAPH_VERSION = 1;
 export const ENGINE = {
   onnxruntime: '1.30.0',
   graph: GRAPH_VERSION,
-  prepacking: false,
+  prepacking: false as boolean,
 } as const;
+
+/** ONNX Runtime's execution provider; the only one so far. */
+export const PROVIDER = 'cpu';
 
 /** The engine version that outcomes (infeasible, failed) belong to: the fingerprint without the hardware. */
 export const engineVersion = (provider: string): string =>

@@ -6,9 +6,9 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type CellKey = Branded<'CellKey'>;
 /** SHA-256 over the weight files and the architecture fields of a checkpoint (model/weightsId.ts). */
 export type WeightsId = Branded<'WeightsId'>;
-/** SHA-256 over inverse frequencies and attention factor (rope/table.ts). */
+/** SHA-256 over inverse frequencies and attention factor (rope/tableDigest.ts). */
 export type TableDigest = Branded<'TableDigest'>;
-/** Weights id x method with all its parameters (planner/arms.ts). */
+/** SHA-256 over weights id, method with all its parameters and RoPE geometry (planner/arms.ts). */
 export type ArmId = Branded<'ArmId'>;
 /** SHA-256 over the cell keys that a shard evaluates (planner/shards.ts). */
 export type ShardId = Branded<'ShardId'>;

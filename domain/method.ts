@@ -11,6 +11,9 @@ const extent = {
   targetContextTokens: z.int().positive().optional().describe('What the factor aims at, in tokens; give this or factor.'),
 };
 
+/** Of the YaRN paper, for models of the LLaMA family. */
+export const YARN_DEFAULTS = { betaFast: 32, betaSlow: 1, truncate: true } as const;
+
 export const methodSchema = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('none') }).describe('Plain RoPE: direct extrapolation.'),
   z.strictObject({ name: z.literal('pi'), ...extent }).describe('Position interpolation (linear scaling).'),
@@ -25,9 +28,9 @@ export const methodSchema = z.discriminatedUnion('name', [
     .strictObject({
       name: z.literal('yarn'),
       ...extent,
-      betaFast: positive.default(32).describe('Rotations over the trained context above which a pair is left alone.'),
-      betaSlow: positive.default(1).describe('Rotations over the trained context below which a pair is interpolated.'),
-      truncate: z.boolean().default(true).describe('Round the ramp bounds to whole pairs.'),
+      betaFast: positive.default(YARN_DEFAULTS.betaFast).describe('Rotations over the trained context above which a pair is left alone.'),
+      betaSlow: positive.default(YARN_DEFAULTS.betaSlow).describe('Rotations over the trained context below which a pair is interpolated.'),
+      truncate: z.boolean().default(YARN_DEFAULTS.truncate).describe('Round the ramp bounds to whole pairs.'),
       attentionFactor: positive.optional().describe('Multiplies cos and sin; computed from the factor if absent.'),
       mscale: z.number().nonnegative().optional(),
       mscaleAllDim: z.number().nonnegative().optional(),

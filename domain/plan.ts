@@ -1,6 +1,7 @@
 /**
  * The plan: the plain value a spec becomes. `run` executes exactly what `plan` printed.
  */
+import { RopesweepError } from './errors.js';
 import type { ArmId, CellKey, ShardId, SweepId, TableDigest, WeightsId } from './ids.js';
 import type { Method, RopeTable } from './method.js';
 import type { CellState } from './states.js';
@@ -35,6 +36,13 @@ export interface PlannedArm {
   readonly logitScale: number;
   /** One table for all lengths under the key '*', or one a context length. */
   readonly tables: Readonly<Record<string, NamedTable>>;
+}
+
+/** The table an arm uses at a context length. */
+export function tableAt({ label, tables }: Pick<PlannedArm, 'label' | 'tables'>, contextTokens: number): NamedTable {
+  const table = tables['*'] ?? tables[String(contextTokens)];
+  if (table === undefined) throw new RopesweepError('INTERNAL', { where: `arm ${label}`, what: `it has no RoPE table at ${contextTokens} tokens` });
+  return table;
 }
 
 /** The axes a needle task adds to arm and context length. */

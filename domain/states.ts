@@ -15,6 +15,9 @@ export type OutcomeState = (typeof OUTCOME_STATES)[number];
 export const CELL_STATES = ['planned', ...MEASUREMENT_STATES, ...OUTCOME_STATES] as const;
 export type CellState = (typeof CELL_STATES)[number];
 
+/** Whether the cell was evaluated: it has numbers, or output that is not finite. */
+export const isMeasured = (state: CellState): state is MeasurementState => state === 'measured' || state === 'diverged';
+
 /** Where a cell came from. */
 export const CELL_ORIGINS = ['grid', 'refine', 'audit'] as const;
 export type CellOrigin = (typeof CELL_ORIGINS)[number];

@@ -10,7 +10,7 @@
  */
 import { z } from 'zod';
 import type { Problem } from '../domain/errors.js';
-import type { Method, RopeGeometry } from '../domain/method.js';
+import { YARN_DEFAULTS, type Method, type RopeGeometry } from '../domain/method.js';
 
 const number = z.number().nullish();
 const positive = z.number().positive().nullish();
@@ -94,9 +94,9 @@ const READERS: Readonly<Record<string, Reader | undefined>> = {
       method: {
         name: 'yarn',
         factor,
-        betaFast: scaling.beta_fast ?? 32,
-        betaSlow: scaling.beta_slow ?? 1,
-        truncate: scaling.truncate ?? true,
+        betaFast: scaling.beta_fast ?? YARN_DEFAULTS.betaFast,
+        betaSlow: scaling.beta_slow ?? YARN_DEFAULTS.betaSlow,
+        truncate: scaling.truncate ?? YARN_DEFAULTS.truncate,
         ...(typeof scaling.attention_factor === 'number' && { attentionFactor: scaling.attention_factor }),
         ...(typeof scaling.mscale === 'number' && { mscale: scaling.mscale }),
         ...(typeof scaling.mscale_all_dim === 'number' && { mscaleAllDim: scaling.mscale_all_dim }),

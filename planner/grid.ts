@@ -3,10 +3,9 @@
  * arm (as the spec lists them), task, contextTokens, then the task's axes, numbers ascending.
  */
 import type { CellKey } from '../domain/ids.js';
-import type { NamedTable, NeedleAxes, PlannedArm } from '../domain/plan.js';
+import { tableAt, type NeedleAxes } from '../domain/plan.js';
 import type { SweepSpec, TaskSpec } from '../domain/spec.js';
 import type { TaskKind } from '../domain/task.js';
-import { RopesweepError } from '../domain/errors.js';
 import { cellKeys, sharedIngredients } from './cellKey.js';
 import type { ResolvedSweep } from './resolved.js';
 
@@ -33,13 +32,6 @@ export const taskAxes = (task: TaskSpec): NeedleAxes[] => AXES[task.kind](task);
 /** Cells of one arm: what an excluded combination would have had. */
 export const cellsPerArm = (spec: SweepSpec): number =>
   spec.contextTokens.length * spec.tasks.reduce((sum, task) => sum + task.depths.length * task.seeds.length, 0);
-
-/** The table an arm uses at a context length. */
-export function tableAt(arm: PlannedArm, contextTokens: number): NamedTable {
-  const table = arm.tables['*'] ?? arm.tables[String(contextTokens)];
-  if (table === undefined) throw new RopesweepError('INTERNAL', { where: arm.label, what: `no RoPE table for ${contextTokens} tokens` });
-  return table;
-}
 
 export function expandGrid(spec: SweepSpec, resolved: ResolvedSweep): GridCell[] {
   const lengths = ascending(spec.contextTokens);

@@ -3,20 +3,18 @@
  * same plan, on any machine; cells and their keys depend on the spec alone.
  */
 import { createHash } from 'node:crypto';
-import { engineVersion } from '../domain/engine.js';
+import { engineVersion, PROVIDER } from '../domain/engine.js';
+import { RopesweepError } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
 import { id, type CellKey, type SweepId } from '../domain/ids.js';
 import type { CellCounts, ExcludedPoint, Plan, PlannedCell } from '../domain/plan.js';
 import type { KnownCell } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
-import { MEASUREMENT_STATES, type CellState } from '../domain/states.js';
+import { isMeasured, type CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
 import { cellsPerArm, expandGrid, type GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
-
-/** ONNX Runtime's execution provider; the only one so far. */
-const PROVIDER = 'cpu';
 
 /** The engine version that outcomes of this spec's device class belong to: what the store is asked with. */
 export const plannedEngineVersion = (): string => engineVersion(PROVIDER);
@@ -52,7 +50,7 @@ export function buildPlan(
 function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined): PlannedCell {
   const { key, task, taskKind, contextTokens, axes } = cell;
   const armId = resolved.arms[cell.arm]?.arm.id;
-  if (armId === undefined) throw new RangeError(`no arm ${cell.arm}`);
+  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${cell.arm}` });
   return {
     key,
     armId,
@@ -67,8 +65,6 @@ function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell |
 
 const excludedPoints = (spec: SweepSpec, resolved: ResolvedSweep): ExcludedPoint[] =>
   resolved.missing.map((missing) => ({ ...missing, cells: cellsPerArm(spec) }));
-
-const isMeasured = (state: CellState): boolean => (MEASUREMENT_STATES as readonly CellState[]).includes(state);
 
 function countCells(cells: readonly PlannedCell[], excluded: readonly ExcludedPoint[]): CellCounts {
   const count = (has: (state: CellState) => boolean) => cells.reduce((sum, { state }) => sum + (has(state) ? 1 : 0), 0);

@@ -3,6 +3,7 @@
  * starts, and reports all that is wrong at once. Weights are read only to be hashed, and only when nothing is wrong.
  */
 import { stat } from 'node:fs/promises';
+import { RopesweepError } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
 import type { WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
@@ -61,7 +62,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   const arms: FoundArms = base && geometry && methods ? await findArms(search, base, geometry, methods) : { found: [], missing: [] };
   if (findings.none) checkSize(spec, arms, at, findings);
   findings.refuse();
-  if (geometry === undefined) throw new RangeError('a base without geometry passed the checks');
+  if (geometry === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: 'a base without geometry passed the checks' });
 
   const resolved = await nameArms(spec, arms.found, geometry, options, findings);
   findings.refuse();

@@ -12,11 +12,11 @@
  */
 import { digest } from '../domain/identity.js';
 import { id, type ShardId } from '../domain/ids.js';
-import type { PlannedShard } from '../domain/plan.js';
+import { tableAt, type PlannedShard } from '../domain/plan.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { RopesweepError } from '../domain/errors.js';
 import { cellsCost } from './cost.js';
-import { tableAt, type GridCell } from './grid.js';
+import type { GridCell } from './grid.js';
 import { groupBy } from '../domain/groupBy.js';
 import { prefixSegments, tokensIn } from './prefixSegments.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';

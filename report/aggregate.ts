@@ -5,7 +5,7 @@
  * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
  */
 import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
-import { CELL_STATES, type CellState } from '../domain/states.js';
+import { CELL_STATES, isMeasured, type CellState } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
 import { groupBy } from '../domain/groupBy.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
@@ -60,7 +60,7 @@ export function stateCounts(cells: readonly Pick<CellRow, 'state'>[]): StateCoun
 const missing = (states: StateCounts): number => states.planned + states.failed + states.infeasible;
 
 function recallOf(cells: readonly CellRow[]): { n: number; passed: number } {
-  const answered = cells.filter(({ state }) => state === 'measured' || state === 'diverged');
+  const answered = cells.filter(({ state }) => isMeasured(state));
   return { n: answered.length, passed: answered.filter(({ needle }) => needle?.exactMatch === true).length };
 }
 

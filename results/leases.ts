@@ -3,14 +3,14 @@
  */
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
-import type { NamedTable } from '../domain/plan.js';
+import { tableAt, type NamedTable } from '../domain/plan.js';
 import type { LeasedShard, Place } from '../domain/ports.js';
 import type { ComputeDtype } from '../domain/engine.js';
 import type { JobCell } from '../domain/slot.js';
 import type { ResolvedTask } from '../domain/task.js';
 import { adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
-import { findShard, lockShard, refuseMixed, tableAt, type ShardRow } from './shardRow.js';
+import { findShard, lockShard, refuseMixed, type ShardRow } from './shardRow.js';
 import { OPEN_SHARDS, shardStatesBefore } from './transitions.js';
 
 /** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
@@ -79,7 +79,7 @@ async function jobCells(client: Client, row: ShardRow): Promise<{ cells: JobCell
     WHERE shard_id = ${row.id} AND state = 'planned' ORDER BY ordinal`;
   const tables: NamedTable[] = [];
   const cells = open.map(({ key, contextTokens, depth, seed }) => {
-    const used = tableAt(row, contextTokens);
+    const used = tableAt({ label: row.armLabel, tables: row.tables }, contextTokens);
     let table = tables.findIndex(({ digest }) => digest === used.digest);
     if (table < 0) table = tables.push(used) - 1;
     return { key, contextTokens, table, axes: { depth, seed } };

@@ -55,7 +55,7 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
       cell_key, task_kind, state, weights_id, table_digest, context_tokens, token_digest, numerics_version, scorer_version,
       worker, fingerprint, engine_version, device_class, seconds)
     SELECT r.key, m.task_kind, r.state, a.weights_id,
-           coalesce(a.tables -> m.context_tokens::text, a.tables -> '*') ->> 'digest', m.context_tokens, r.token_digest,
+           coalesce(a.tables -> '*', a.tables -> m.context_tokens::text) ->> 'digest', m.context_tokens, r.token_digest,
            ${NUMERICS_VERSION}, ${SCORER_VERSION}, ${place.worker}, ${place.fingerprint}, ${place.engineVersion}, ${place.deviceClass}, r.seconds
     FROM unnest(
       ${results.map((result) => result.key)}::text[],

@@ -3,8 +3,8 @@
  */
 import type { MixFingerprints } from './generated/enums.js';
 import { RopesweepError } from '../domain/errors.js';
-import { id, type ArmId, type ShardId, type SweepId, type WeightsId } from '../domain/ids.js';
-import type { NamedTable, PlannedArm } from '../domain/plan.js';
+import type { ArmId, ShardId, SweepId, WeightsId } from '../domain/ids.js';
+import type { PlannedArm } from '../domain/plan.js';
 import type { Lease, Place } from '../domain/ports.js';
 import type { ShardState } from '../domain/states.js';
 import type { Client } from './database.js';
@@ -70,21 +70,12 @@ export const leaseLost = ({ shard, number }: Lease, row: Pick<ShardRow, 'state' 
 const unknownShard = (shard: ShardId): RopesweepError =>
   new RopesweepError('INTERNAL', { where: `shard ${shard.slice(0, 16)}`, what: 'the store does not have it' });
 
-/** The table an arm uses at a length. */
-export function tableAt(row: ShardRow, contextTokens: number): NamedTable {
-  const table = row.tables[String(contextTokens)] ?? row.tables['*'];
-  if (table === undefined) {
-    throw new RopesweepError('INTERNAL', { where: `arm ${row.armLabel}`, what: `it has no RoPE table at ${String(contextTokens)} tokens` });
-  }
-  return table;
-}
-
 /** @throws RopesweepError FINGERPRINT_MIXED if the spec's mixFingerprints keeps this place from the shard's arm. */
 export function refuseMixed(row: ShardRow, place: Place): void {
   const first = { allow: null, perArm: row.armFingerprint, refuse: row.sweepFingerprint }[row.mixFingerprints];
   if (first === null || first === place.fingerprint) return;
   throw new RopesweepError('FINGERPRINT_MIXED', {
     where: row.mixFingerprints === 'refuse' ? `sweep ${row.sweep}` : `arm ${row.armLabel}`,
-    what: `its first cells were measured on "${first}", worker ${id(place.worker)} is "${place.fingerprint}"`,
+    what: `its first cells were measured on "${first}", worker ${place.worker} is "${place.fingerprint}"`,
   });
 }

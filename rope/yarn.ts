@@ -12,7 +12,7 @@
  * truncate and the two mscales as in the implementations that checkpoints were trained with.
  */
 import { RopesweepError } from '../domain/errors.js';
-import type { RopeGeometry, RopeTable } from '../domain/method.js';
+import { YARN_DEFAULTS, type RopeGeometry, type RopeTable } from '../domain/method.js';
 import type { MethodDefinition, MethodOf } from './definition.js';
 import { extentLabel, resolveFactor } from './extent.js';
 import { plainInverseFrequencies } from './plain.js';
@@ -69,7 +69,8 @@ function attentionFactor(method: Yarn, factor: number): number {
 
 /** What differs from the defaults, so that two arms never carry one label. */
 function changedParameters(method: Yarn): string[] {
-  const beta = method.betaFast === 32 && method.betaSlow === 1 ? [] : [`beta ${String(method.betaFast)}/${String(method.betaSlow)}`];
+  const { betaFast, betaSlow } = YARN_DEFAULTS;
+  const beta = method.betaFast === betaFast && method.betaSlow === betaSlow ? [] : [`beta ${String(method.betaFast)}/${String(method.betaSlow)}`];
   const truncate = method.truncate ? [] : ['not truncated'];
   const factor = method.attentionFactor === undefined ? [] : [`attention factor ${String(method.attentionFactor)}`];
   const mscale =

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, cpus } from 'node:os';
 import { z } from 'zod';
-import { ENGINE } from '../domain/engine.js';
+import { ENGINE, PROVIDER } from '../domain/engine.js';
 
 /** Instruction sets that select kernels, in the words of /proc/cpuinfo. */
 const KERNEL_FLAGS = ['sse4_1', 'avx', 'fma', 'avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_tile', 'asimd', 'sve', 'i8mm'];
@@ -23,7 +23,7 @@ export const installedOnnxruntime = (): string =>
 export const fingerprint = (): string =>
   [
     [cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU', arch(), ...instructionSets(), ...cacheSize()].join(' '),
-    `onnxruntime ${installedOnnxruntime()} cpu prepacking ${ENGINE.prepacking}`,
+    `onnxruntime ${installedOnnxruntime()} ${PROVIDER} prepacking ${ENGINE.prepacking}`,
     `graph ${String(ENGINE.graph)}`,
   ].join(' / ');
 

@@ -5,7 +5,7 @@
  * session lives in a slot's child process and is cancelled by killing it.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ENGINE } from '../domain/engine.js';
+import { ENGINE, PROVIDER } from '../domain/engine.js';
 
 export { fingerprint } from './fingerprint.js';
 
@@ -37,7 +37,7 @@ export interface Session {
 /** @param model ONNX bytes whose external data is located relative to the root of the file system */
 export async function openSession(model: Uint8Array, { threads }: SessionOptions): Promise<Session> {
   const session = await InferenceSession.create(model, {
-    executionProviders: ['cpu'],
+    executionProviders: [PROVIDER],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -45,7 +45,7 @@ export async function openSession(model: Uint8Array, { threads }: SessionOptions
     extra: {
       session: {
         // Prepacked weights round differently; one setting for all sweeps, and without it weights stay memory-mapped.
-        disable_prepacking: String(1 - Number(ENGINE.prepacking)),
+        disable_prepacking: ENGINE.prepacking ? '0' : '1',
         model_external_initializers_file_folder_path: '/',
         // Slots share the cores: a thread that waits must not spin.
         intra_op: { allow_spinning: '0' },
