@@ -28,6 +28,8 @@ export interface PlannedArm {
   readonly model: string;
   readonly checkpoint: PlannedCheckpoint;
   readonly method: Method;
+  /** The method alone, as tables print it: `yarn 8`. */
+  readonly methodLabel: string;
   /** L0: trained context of the base in tokens. */
   readonly originalContextTokens: number;
   /** Base inverse frequency / method inverse frequency at the slowest pair. */

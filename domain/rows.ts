@@ -14,6 +14,8 @@ export interface ArmRow {
   readonly label: string;
   readonly model: string;
   readonly method: Method;
+  /** As tables print it: `yarn 8`. */
+  readonly methodLabel: string;
   readonly weightsId: WeightsId;
   readonly originalContextTokens: number;
   readonly continualPretrainContextTokens: number | null;

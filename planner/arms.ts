@@ -29,6 +29,7 @@ export function plannedArm({ model, folder, weightsId, continualPretrainContextT
     model,
     checkpoint: { folder, weightsId, continualPretrainContextTokens },
     method,
+    methodLabel: methodLabel(method),
     originalContextTokens: geometry.originalContextTokens,
     effectiveScale: effectiveScale(longest, geometry),
     logitScale: longest.attentionFactor ** 2,

@@ -1,7 +1,7 @@
 /** One row of the arm table, as text: the same words in the terminal and in the HTML report. */
 import type { ArmGrid } from './aggregate.js';
 import { entropyText, MARKS } from './cellFace.js';
-import { methodText, percentRange, scaleText } from './labels.js';
+import { percentRange, scaleText } from './labels.js';
 import type { EntropyMean } from './statistics/entropySplit.js';
 
 export interface ArmSummary {
@@ -29,7 +29,7 @@ export const entropyAndCount = ({ mean, n, source }: EntropyMean): string =>
 export function armSummary(grid: ArmGrid, atLeast: string): ArmSummary {
   const { arm, reach, shownSplit } = grid;
   return {
-    method: methodText(arm.method),
+    method: arm.methodLabel,
     continuedAt: arm.continualPretrainContextTokens === null ? NOTHING : String(arm.continualPretrainContextTokens),
     effectiveScale: scaleText(arm.effectiveScale),
     logitScale: scaleText(arm.logitScale),

@@ -1,5 +1,4 @@
 /** Words and numbers as tables and axes print them. */
-import type { Method } from '../domain/method.js';
 import type { Interval } from './statistics/wilson.js';
 
 /** Fractions as per cent, with as few decimals as keep them apart: 0, 33.3, 66.7, 100. */
@@ -10,19 +9,6 @@ export function depthLabels(depths: readonly number[]): string[] {
     if (new Set(labels).size === depths.length) return labels;
   }
   return depths.map((depth) => String(depth * 100));
-}
-
-/** `yarn 8`, `ntk base 1000000`, `none`; parameters that are not the defaults follow: `yarn 8 truncate=false`. */
-export function methodText(method: Method): string {
-  const defaults: Readonly<Record<string, unknown>> = { betaFast: 32, betaSlow: 1, truncate: true };
-  const parts = Object.entries(method).flatMap(([name, value]) => {
-    if (name === 'name' || value === undefined || defaults[name] === value) return [];
-    if (name === 'factor') return [String(value)];
-    if (name === 'base') return [`base ${String(value)}`];
-    if (name === 'targetContextTokens') return 'factor' in method ? [] : [`to ${String(value)}`];
-    return [`${name}=${String(value)}`];
-  });
-  return [method.name, ...parts].join(' ');
 }
 
 /** 0.7225, 1 -> `72-100 %` */

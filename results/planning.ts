@@ -36,11 +36,11 @@ export async function knownCells(
 const fileKey = (path: string, size: number, mtimeMs: number) => ({ path, size: BigInt(size), mtimeMs });
 
 export async function fileDigest(client: Client, path: string, size: number, mtimeMs: number): Promise<string | null> {
-  const row = await client.weightsFile.findUnique({ where: { path_size_mtimeMs: fileKey(path, size, mtimeMs) } });
+  const row = await client.fileDigest.findUnique({ where: { path_size_mtimeMs: fileKey(path, size, mtimeMs) } });
   return row?.sha256 ?? null;
 }
 
 export async function saveFileDigest(client: Client, { path, size, mtimeMs, sha256 }: FileDigest): Promise<void> {
   const key = fileKey(path, size, mtimeMs);
-  await client.weightsFile.upsert({ where: { path_size_mtimeMs: key }, create: { ...key, sha256 }, update: { sha256 } });
+  await client.fileDigest.upsert({ where: { path_size_mtimeMs: key }, create: { ...key, sha256 }, update: { sha256 } });
 }

@@ -53,6 +53,7 @@ async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
     label: arm.label,
     model: arm.model,
     method: arm.method as unknown as Method,
+    methodLabel: arm.methodLabel,
     weightsId: arm.weightsId as WeightsId,
     originalContextTokens: arm.originalContextTokens,
     continualPretrainContextTokens: arm.continualPretrainContextTokens,

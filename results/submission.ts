@@ -99,6 +99,7 @@ async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly 
       label: arm.label,
       model: arm.model,
       method: json(arm.method),
+      methodLabel: arm.methodLabel,
       weightsId: arm.checkpoint.weightsId,
       checkpointFolder: arm.checkpoint.folder,
       originalContextTokens: arm.originalContextTokens,

@@ -4,6 +4,7 @@ import { id, type ArmId, type CellKey, type SweepId, type WeightsId } from '../.
 import type { NeedleNumbers } from '../../domain/measurement.js';
 import type { Method } from '../../domain/method.js';
 import type { ArmRow, CellRow, SweepRows } from '../../domain/rows.js';
+import { methodLabel } from '../../rope/method.js';
 
 export interface FixtureArm {
   readonly method: Method;
@@ -53,7 +54,7 @@ export function needleNumbers(over: Partial<NeedleNumbers> = {}): NeedleNumbers 
 }
 
 const label = ({ method, continued }: FixtureArm): string =>
-  `${method.name}${'factor' in method && method.factor !== undefined ? ` ${method.factor}` : ''}, ${continued === null ? 'not continued' : `continued at ${continued}`}`;
+  `${methodLabel(method)}, ${continued === null ? 'not continued' : `continued at ${continued}`}`;
 
 function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
   return {
@@ -62,6 +63,7 @@ function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
     label: label(arm),
     model: 'fixture',
     method: arm.method,
+    methodLabel: methodLabel(arm.method),
     weightsId: id<WeightsId>(digest(['weights', ordinal])),
     originalContextTokens: original,
     continualPretrainContextTokens: arm.continued,

@@ -10,6 +10,7 @@ import { HEAD_PROBES, type CellResult, type NeedleNumbers } from '../../domain/m
 import type { Method } from '../../domain/method.js';
 import type { Plan, PlannedArm, PlannedCell, PlannedShard } from '../../domain/plan.js';
 import type { Place, Store } from '../../domain/ports.js';
+import { methodLabel } from '../../rope/method.js';
 import { sweepSpecSchema, type SweepSpec, type SweepSpecInput } from '../../domain/spec.js';
 import type { CellState } from '../../domain/states.js';
 import type { ResolvedNeedleTask } from '../../domain/task.js';
@@ -86,6 +87,7 @@ function fixtureArm(method: Method, continued: number | null): PlannedArm {
     model: 'fixture',
     checkpoint: { folder: `/fixture/${method.name}-${String(continued)}`, weightsId, continualPretrainContextTokens: continued },
     method,
+    methodLabel: methodLabel(method),
     originalContextTokens: ORIGINAL_CONTEXT_TOKENS,
     effectiveScale: factor,
     logitScale: 1,

@@ -82,6 +82,7 @@ CREATE TABLE "arms" (
     "label" TEXT NOT NULL,
     "model" TEXT NOT NULL,
     "method" JSONB NOT NULL,
+    "method_label" TEXT NOT NULL,
     "weights_id" TEXT NOT NULL,
     "checkpoint_folder" TEXT NOT NULL,
     "original_context_tokens" INTEGER NOT NULL,
@@ -225,13 +226,13 @@ CREATE TABLE "workers" (
 );
 
 -- CreateTable
-CREATE TABLE "weights_files" (
+CREATE TABLE "file_digests" (
     "path" TEXT NOT NULL,
     "size" BIGINT NOT NULL,
     "mtime_ms" DOUBLE PRECISION NOT NULL,
     "sha256" TEXT NOT NULL,
 
-    CONSTRAINT "weights_files_pkey" PRIMARY KEY ("path","size","mtime_ms")
+    CONSTRAINT "file_digests_pkey" PRIMARY KEY ("path","size","mtime_ms")
 );
 
 -- CreateIndex
