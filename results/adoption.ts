@@ -1,16 +1,18 @@
 /**
- * Memberships take over what the store knows of their cells. Another sweep may measure a cell while this one submits it:
- * neither transaction sees the other's rows, so whoever looks next puts the state right.
+ * Memberships take over what the store knows of their cells: a measurement's state whatever the sweep, an outcome's where
+ * the sweep's current revision runs on the same device class and engine version. Another sweep may measure a cell while
+ * this one submits it: neither transaction sees the other's rows, so whoever looks next puts the state right.
  *
  * Everything that changes memberships locks them in the order of their cell keys: no two transactions wait in a circle.
  */
+import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
 import { Prisma } from './generated/client.js';
 import type { Client } from './database.js';
 
 const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
   WITH members AS MATERIALIZED (
     SELECT sweep_id, cell_key, arm_id FROM memberships
-    WHERE ${which} AND state = 'planned'
+    WHERE ${which} AND state NOT IN ('measured', 'diverged')
     ORDER BY cell_key, sweep_id, arm_id
     FOR UPDATE
   ), news AS (
@@ -24,10 +26,15 @@ const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
     WHERE x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL
   )
   UPDATE memberships m SET state = news.state
-  FROM news WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id) AND m.state = 'planned'`;
+  FROM news
+  WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)
+    AND m.state NOT IN ('measured', 'diverged') AND m.state <> news.state`;
 
-/** For the planned cells of one shard. */
-export const adoptForShard = (client: Client, shard: string) => adopt(client, Prisma.sql`shard_id = ${shard}`);
+/** For the cells of one shard. */
+export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`shard_id = ${shard}`);
 
-/** For all planned cells of a sweep. */
-export const adoptForSweep = (client: Client, sweep: string) => adopt(client, Prisma.sql`sweep_id = ${sweep}`);
+/** For all cells of a sweep. */
+export const adoptForSweep = (client: Client, sweep: SweepId) => adopt(client, Prisma.sql`sweep_id = ${sweep}`);
+
+/** For these cells in every sweep that has them. */
+export const adoptForCells = (client: Client, keys: readonly CellKey[]) => adopt(client, Prisma.sql`cell_key = ANY (${keys}::text[])`);

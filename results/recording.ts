@@ -7,6 +7,7 @@ import type { CellResult, NeedleNumbers } from '../domain/measurement.js';
 import type { Lease, Place } from '../domain/ports.js';
 import type { OutcomeState } from '../domain/states.js';
 import { SCORER_VERSION } from '../domain/task.js';
+import { adoptForCells } from './adoption.js';
 import type { Client } from './database.js';
 import { findShard, holdLease, refuseMixed, type ShardRow } from './shardRow.js';
 
@@ -27,7 +28,7 @@ export async function record(transaction: Client, lease: Lease, place: Place, re
   await holdLease(transaction, lease);
   if (evaluated.length > 0) await insertMeasurements(transaction, row, place, evaluated);
   if (given.length > 0) await insertOutcomes(transaction, row, given.map((result) => ({ ...result, attempts: row.attempts })));
-  await showInSweeps(transaction, row, results.map((result) => result.key));
+  await adoptForCells(transaction, results.map((result) => result.key));
 }
 
 /** The first measurement of an arm (of the sweep, with `refuse`) decides which nodes may add to it. */
@@ -121,32 +122,4 @@ export async function insertOutcomes(
     ORDER BY o.key
     ON CONFLICT (cell_key, device_class, engine_version) DO UPDATE SET
       state = excluded.state, code = excluded.code, reason = excluded.reason, attempts = excluded.attempts, at = now()`;
-}
-
-/**
- * Gives the memberships of all sweeps that have these cells their state: a measurement's whatever the sweep, an outcome's
- * where the sweep runs on the same device class and engine version.
- */
-export async function showInSweeps(transaction: Client, row: ShardRow, keys: readonly CellKey[]): Promise<void> {
-  await transaction.$executeRaw`
-    WITH members AS MATERIALIZED (
-      SELECT sweep_id, cell_key, arm_id FROM memberships
-      WHERE cell_key = ANY (${keys}::text[]) AND state NOT IN ('measured', 'diverged')
-      ORDER BY cell_key, sweep_id, arm_id
-      FOR UPDATE
-    ), news AS (
-      SELECT m.*, coalesce(x.state::text, o.state::text)::cell_state AS state
-      FROM members m
-      JOIN sweeps s ON s.id = m.sweep_id
-      JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-      LEFT JOIN measurements x ON x.cell_key = m.cell_key
-      LEFT JOIN outcomes o ON o.cell_key = m.cell_key
-        AND o.device_class = ${row.deviceClass} AND o.engine_version = ${row.engineVersion}
-        AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-      WHERE x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL
-    )
-    UPDATE memberships m SET state = news.state
-    FROM news
-    WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)
-      AND m.state NOT IN ('measured', 'diverged')`;
 }

@@ -4,9 +4,9 @@
 import type { CellKey, ShardId } from '../domain/ids.js';
 import type { ShardStats } from '../domain/measurement.js';
 import type { Lease } from '../domain/ports.js';
-import { adoptForShard } from './adoption.js';
+import { adoptForCells, adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
-import { insertOutcomes, showInSweeps } from './recording.js';
+import { insertOutcomes } from './recording.js';
 import { findShard, leaseLost, lockShard } from './shardRow.js';
 import { OPEN_SHARDS } from './transitions.js';
 
@@ -51,7 +51,7 @@ export async function failShard(transaction: Client, shard: ShardId, code: strin
   const keys = (await openCells(transaction, shard)).map(({ key }) => key).sort();
   if (keys.length > 0) {
     await insertOutcomes(transaction, row, keys.map((key) => ({ key, state: 'failed', code, reason, attempts })));
-    await showInSweeps(transaction, row, keys);
+    await adoptForCells(transaction, keys);
   }
   await transaction.shard.update({
     where: { id: shard },

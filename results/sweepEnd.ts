@@ -6,7 +6,7 @@ import type { SweepId } from '../domain/ids.js';
 import type { SweepEndState } from '../domain/states.js';
 import { adoptForSweep } from './adoption.js';
 import type { Client } from './database.js';
-import { shardStatesBefore, sweepStatesBefore } from './transitions.js';
+import { sweepStatesBefore } from './transitions.js';
 
 /**
  * Done if every cell has numbers; incomplete if cells failed, ran out of memory or were not reached. What the plan listed
@@ -29,7 +29,7 @@ export async function finishSweep(transaction: Client, sweep: SweepId, state: Sw
   // The lease number goes up: an attempt that outlives the sweep must not write into the next run of it.
   await transaction.$executeRaw`
     UPDATE shards SET state = 'planned', lease = lease + 1
-    WHERE sweep_id = ${sweep} AND state = 'leased' AND state = ANY (${shardStatesBefore('planned')}::shard_state[])`;
+    WHERE sweep_id = ${sweep} AND state = 'leased'`;
   await adoptForSweep(transaction, sweep);
   const end = state ?? (await endState(transaction, sweep));
   const changed = await transaction.$executeRaw`
