@@ -3,7 +3,7 @@
  */
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient, type Prisma } from './generated/client.js';
-import { asStoreError } from './lostConnection.js';
+import { asStoreError, isDeadlock } from './lostConnection.js';
 
 /** What the statements of the store run on: the client, or a transaction of it. */
 export type Client = Prisma.TransactionClient;
@@ -11,6 +11,7 @@ export type Client = Prisma.TransactionClient;
 /** Workers are many and PostgreSQL's connections few; a process hardly ever needs more at once. */
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
+const DEADLOCK_ATTEMPTS = 10;
 /** A submission of a million cells is one transaction. */
 const TRANSACTION_TIMEOUT_MS = 600_000;
 
@@ -39,12 +40,17 @@ export class Database {
     }
   }
 
-  /** One transaction, read committed: all of `work` or nothing. */
+  /**
+   * One transaction, read committed: all of `work` or nothing. Statements lock in one order, but a transaction of several may
+   * still meet another (two sweeps that share cells): the one that PostgreSQL breaks off is done again.
+   */
   async write<Result>(work: (transaction: Client) => Promise<Result>): Promise<Result> {
-    try {
-      return await this.client.$transaction(work);
-    } catch (error) {
-      throw asStoreError(error);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.client.$transaction(work);
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === DEADLOCK_ATTEMPTS) throw asStoreError(error);
+      }
     }
   }
 

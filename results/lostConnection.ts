@@ -1,6 +1,7 @@
 /**
- * Tells a lost connection from every other error of the store. Prisma, its driver adapter and node-postgres each report
- * one in their own way, and a transaction whose connection died reports it as a plain Error.
+ * Tells what passes by itself (a lost connection, a deadlock) from every other error of the store. Prisma, its driver
+ * adapter and node-postgres each report it in their own way, and a transaction whose connection died reports it as a
+ * plain Error.
  */
 import { RopesweepError } from '../domain/errors.js';
 
@@ -31,8 +32,10 @@ function* chain(error: unknown): Generator {
   }
 }
 
+const codesOf = (link: unknown): string[] => [field(link, 'code'), field(link, 'originalCode')].filter((code) => typeof code === 'string');
+
 function isLost(link: unknown): boolean {
-  const codes = [field(link, 'code'), field(link, 'originalCode')].filter((code) => typeof code === 'string');
+  const codes = codesOf(link);
   const kind = field(link, 'kind');
   const message = field(link, 'message');
   return (
@@ -41,6 +44,12 @@ function isLost(link: unknown): boolean {
     (typeof message === 'string' && MESSAGES.test(message))
   );
 }
+
+/** SQLSTATE of a deadlock, and Prisma's own word for one. */
+const DEADLOCK_CODES = new Set(['40P01', 'P2034']);
+
+/** Whether PostgreSQL broke the transaction off because it and another waited for each other: said again, it passes. */
+export const isDeadlock = (error: unknown): boolean => [...chain(error)].some((link) => codesOf(link).some((code) => DEADLOCK_CODES.has(code)));
 
 /** STORE_LOST if the connection to PostgreSQL was lost or could not be made; any other error as it is. */
 export function asStoreError(error: unknown): unknown {
