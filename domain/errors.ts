@@ -48,7 +48,7 @@ export const ERRORS = {
   TABLE_MISMATCH: { what: 'The RoPE table a worker would use is not the one the plan names.', mend: 'Run the same version of ropesweep everywhere.', retryable: false, exitCode: EXIT.incomplete },
   WEIGHTS_MISMATCH: { what: 'The weights on the worker are not those the plan names.', mend: 'Make the checkpoint folder the same on every node, then run again.', retryable: false, exitCode: EXIT.incomplete },
   FINGERPRINT_MIXED: { what: 'The worker differs from the one that measured the first cells of this arm.', mend: 'Use equal nodes, or set mixFingerprints: allow in the sweep file.', retryable: true, exitCode: EXIT.incomplete },
-  CELL_FAILED: { what: 'A cell failed after all its attempts and was quarantined.', mend: 'Read its reason in ropesweep status.', retryable: false, exitCode: EXIT.incomplete },
+  CELL_FAILED: { what: 'A cell could not be evaluated and was quarantined.', mend: 'Read its reason in ropesweep status.', retryable: false, exitCode: EXIT.incomplete },
   INTERNAL: { what: 'ropesweep met a state that it does not know.', mend: 'Please report it with the message and the log.', retryable: false, exitCode: EXIT.error },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -2,7 +2,7 @@
  * One shard in a slot: prompts of its cells, in prefix order, one result a cell as soon as it is known.
  */
 import { performance } from 'node:perf_hooks';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { NamedTable } from '../domain/plan.js';
 import type { JobCell, ShardJob } from '../domain/slot.js';
@@ -95,6 +95,7 @@ function cellsThatFit(decoder: Decoder, table: NamedTable, cells: readonly JobCe
   }
 }
 
+/** A cell that cannot be evaluated is one result, with its reason: the others of the shard go on. */
 async function evaluateCell(decoder: Decoder, job: ShardJob, cell: JobCell, prompt: Prompt): Promise<CellResult> {
   const start = performance.now();
   try {
@@ -105,8 +106,8 @@ async function evaluateCell(decoder: Decoder, job: ShardJob, cell: JobCell, prom
     if ('diverged' in needle) return { key: cell.key, state: 'diverged', seconds, tokenDigest: tokenDigest(prompt.tokens) };
     return { key: cell.key, state: 'measured', seconds, needle };
   } catch (error) {
-    if (!(error instanceof RopesweepError) || error.code !== 'OUT_OF_MEMORY') throw error;
     decoder.rewind(0);
-    return { key: cell.key, state: 'infeasible', code: error.code, reason: error.message };
+    const code = error instanceof RopesweepError ? error.code : 'CELL_FAILED';
+    return { key: cell.key, state: code === 'OUT_OF_MEMORY' ? 'infeasible' : 'failed', code, reason: messageOf(error) };
   }
 }

@@ -1,49 +1,28 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NeedleNumbers } from '../../domain/measurement.js';
-import type { Method } from '../../domain/method.js';
-import { Decoder } from '../../evaluation/decoder.js';
+import type { Decoder } from '../../evaluation/decoder.js';
 import { evaluateNeedle, tokenDigest } from '../../evaluation/needle.js';
-import { packageFile } from '../../infra/packageRoot.js';
-import { openCheckpoint } from '../../model/checkpoint.js';
 import type { Prompt } from '../../prompts/build.js';
-import { ropeTable } from '../../rope/method.js';
+import { goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor, type GoldenPrompt } from './fixtures.js';
 
-interface Golden {
-  readonly checkpoint: string;
-  readonly method: 'none' | 'pi' | 'ntk' | 'yarn';
-  readonly factor: number;
-  readonly needleStart: number;
-  readonly needleTokens: number;
-  readonly tokens: readonly number[];
-  readonly answer: readonly number[];
-  readonly exactMatch: 0 | 1;
-  readonly meanAnswerNll: number;
-  /** [layers x heads][entropy, needle mass], teacher-forced. */
-  readonly entropyNatsAndNeedleMassByLayerHead: readonly (readonly [number, number])[];
-}
+const golden = await goldenPrompts();
 
-const golden = JSON.parse(readFileSync(packageFile('tests', 'golden', 'starter-prompts.json'), 'utf8')) as Golden[];
-
-const promptOf = ({ tokens, answer, needleStart, needleTokens }: Golden): Prompt => ({
+const promptOf = ({ tokens, answer, needleStart, needleTokens }: GoldenPrompt): Prompt => ({
   tokens: Int32Array.from(tokens),
   answerIds: answer,
   answerRows: [tokens.length - answer.length, tokens.length],
   needleSpan: [needleStart, needleStart + needleTokens],
 });
 
-const methodOf = ({ method, factor }: Golden): Method =>
-  method === 'none' ? { name: 'none' } : method === 'yarn' ? { name: 'yarn', factor, betaFast: 32, betaSlow: 1, truncate: true } : { name: method, factor };
-
 const decoders = new Map<string, Decoder>();
-async function decoderFor(one: Golden): Promise<Decoder> {
-  const open = decoders.get(one.checkpoint) ?? (await Decoder.open(await openCheckpoint(packageFile('models', 'starter', one.checkpoint)), { threads: 1, dtype: 'f32' }));
+async function decoderFor(one: GoldenPrompt): Promise<Decoder> {
+  const open = decoders.get(one.checkpoint) ?? (await openDecoder(starterFolder(one.checkpoint)));
   decoders.set(one.checkpoint, open);
-  open.useTable(ropeTable(methodOf(one), open.checkpoint.geometry, one.tokens.length), one.tokens.length);
+  open.useTable(tableFor(open, methodOfPrompt(one)), one.tokens.length);
   return open;
 }
 
-async function evaluate(one: Golden): Promise<NeedleNumbers> {
+async function evaluate(one: GoldenPrompt): Promise<NeedleNumbers> {
   const result = await evaluateNeedle(await decoderFor(one), promptOf(one), 0, { heads: true });
   if ('diverged' in result) throw new Error('diverged');
   return result;
@@ -51,7 +30,7 @@ async function evaluate(one: Golden): Promise<NeedleNumbers> {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-const results = new Map<Golden, NeedleNumbers>();
+const results = new Map<GoldenPrompt, NeedleNumbers>();
 beforeAll(async () => {
   for (const one of golden) results.set(one, await evaluate(one));
 });
