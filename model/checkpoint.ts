@@ -7,6 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
 import { readConfig, type ConfigFile, type ModelConfig } from './config.js';
+import { isIndexable } from './elementLimit.js';
 import { readSafetensorsHeader, type StoredTensor } from './safetensors.js';
 import { tensorShapes } from './tensorNames.js';
 
@@ -30,9 +31,6 @@ export interface Checkpoint extends ConfigFile {
   /** Absolute path of tokenizer.json, if there is one. */
   readonly tokenizerFile: string | null;
 }
-
-/** ONNX Runtime indexes elements in int32 in places. */
-const MAXIMUM_ELEMENTS = 2 ** 31;
 
 /**
  * @throws RopesweepError CHECKPOINT_MISSING, CHECKPOINT_INVALID, MODEL_UNSUPPORTED
@@ -111,7 +109,7 @@ function checkTensors(folder: string, config: ModelConfig, tensors: ReadonlyMap<
     if (tensor === undefined) wrong.push({ where: folder, what: `tensor ${name} is missing` });
     else if (tensor.shape.join() !== shape.join()) wrong.push({ where: tensor.file, what: `tensor ${name} is [${tensor.shape.join(', ')}], config.json makes it [${shape.join(', ')}]` });
     else if (tensor.dtype !== 'F32') unsupported.push({ where: tensor.file, what: `tensor ${name} is ${tensor.dtype}, only F32 weights are supported` });
-    else if (tensor.byteLength / 4 >= MAXIMUM_ELEMENTS) unsupported.push({ where: tensor.file, what: `tensor ${name} has 2^31 elements or more` });
+    else if (!isIndexable(shape)) unsupported.push({ where: tensor.file, what: `tensor ${name} has 2^31 elements or more` });
   }
   for (const [name, { file }] of tensors) {
     if (expected.has(name) || isBuffer(name, config)) continue;

@@ -2,14 +2,16 @@
  * The ONNX graph of a LLaMA-family decoder that reads a chunk of tokens after what its KV cache holds.
  *
  * Pre-norm residual blocks: x += Attention(RMSNorm(x)); x += Down(silu(Gate(RMSNorm(x))) * Up(RMSNorm(x))); logits =
- * Output(RMSNorm(x)). Touvron et al. 2023, "LLaMA", section 2.2; grouped queries as in Ainslie et al. 2023, "GQA".
+ * Output(RMSNorm(x)). Touvron et al. 2023, "LLaMA", section 2.2.
  */
 import { RopesweepError } from '../domain/errors.js';
 import { answerRows } from './answerRows.js';
+import { fusedAttention } from './attention.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { ModelConfig } from './config.js';
 import { cacheNames, DECODER } from './decoderInterface.js';
-import { GraphBuilder, MICROSOFT, type Value } from './graphBuilder.js';
+import { isIndexable } from './elementLimit.js';
+import { GraphBuilder, type Value } from './graphBuilder.js';
 import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
 import { EMBEDDING, FINAL_NORM, layerTensors, outputProjection, tensorShapes } from './tensorNames.js';
 
@@ -75,36 +77,21 @@ interface Shared {
   readonly newEnd: Value;
 }
 
-/** Causal attention over cache and chunk; rotates queries and keys (half-split layout) and gives their new cache rows. */
+/** Attention of one layer, whose new cache rows become outputs of the graph. */
 function attend(graph: GraphBuilder, config: ModelConfig, layer: number, projected: { query: Value; key: Value; value: Value }, shared: Shared) {
   const names = cacheNames(layer);
   const cacheShape = [1, config.keyValueHeads, 'C', config.headSize];
   const pastKey = graph.input(names.pastKey, 'float32', cacheShape);
   const pastValue = graph.input(names.pastValue, 'float32', cacheShape);
-  const [mixed = '', presentKey = '', presentValue = ''] = graph.nodes(
-    'GroupQueryAttention',
-    [projected.query, projected.key, projected.value, pastKey, pastValue, shared.lastKey, shared.presentTokens, shared.cos, shared.sin],
-    3,
-    {
-      num_heads: { int: config.heads },
-      kv_num_heads: { int: config.keyValueHeads },
-      do_rotary: { int: 1 },
-      rotary_interleaved: { int: 0 },
-      scale: 1 / Math.sqrt(config.headSize),
-    },
-    MICROSOFT,
-  );
+  const { mixed, presentKey, presentValue } = fusedAttention(graph, config, { ...projected, ...shared, pastKey, pastValue });
   const newRows = [1, config.keyValueHeads, 'S', config.headSize];
   graph.output(names.newKey, graph.slice(presentKey, shared.newStart, shared.newEnd, 2), 'float32', newRows);
   graph.output(names.newValue, graph.slice(presentValue, shared.newStart, shared.newEnd, 2), 'float32', newRows);
   return { mixed, presentKey };
 }
 
-/** Kernels index elements in int32 in places: a larger tensor would be read wrongly, not refused. */
-const MAXIMUM_ELEMENTS = 2 ** 31;
-
 function assertIndexable(name: string, shape: readonly number[]): void {
-  if (shape.reduce((product, dimension) => product * dimension, 1) < MAXIMUM_ELEMENTS) return;
+  if (isIndexable(shape)) return;
   throw new RopesweepError('MODEL_UNSUPPORTED', { where: name, what: `a tensor of [${shape.join(', ')}] has 2^31 elements or more` });
 }
 

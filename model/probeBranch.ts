@@ -6,13 +6,12 @@
  *
  * Entropy as Algorithm 1 of Zhong et al. 2025 (COLING, main.600) defines it; only the rows asked for are computed,
  * never an S x T matrix. A sum is added up in packets that follow its row's place in memory, so its last bits belong to the
- * number of rows asked for and to n, both of which a cell's key fixes. Hidden keys get -1e9, not -infinity: their p is exactly 0 and 0 x ln p stays 0, not NaN.
+ * number of rows asked for and to n, both of which a cell's key fixes.
  */
+import { HIDDEN_SCORE, rotate } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { DECODER, PROBES, type ProbeName } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
-
-const HIDDEN_SCORE = -1e9;
 
 interface ProbeInputs {
   readonly start: Value;
@@ -72,20 +71,6 @@ export function probeBranch(graph: GraphBuilder, config: ModelConfig, query: Val
     sinkMass: graph.sumOver(graph.slice(p, graph.ints(0), graph.ints(1), 2), 2),
     spanMass: graph.sumOver(graph.slice(p, inputs.spanStart, inputs.spanEnd, 2), 2),
   };
-}
-
-/** Half-split rotation: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin). */
-function rotate(graph: GraphBuilder, value: Value, headSize: number, { cos, sin }: ProbeInputs): Value {
-  const half = headSize / 2;
-  const first = graph.slice(value, graph.ints(0), graph.ints(half), 2);
-  const second = graph.slice(value, graph.ints(half), graph.ints(headSize), 2);
-  return graph.concat(
-    [
-      graph.sub(graph.mul(first, cos), graph.mul(second, sin)),
-      graph.add(graph.mul(second, cos), graph.mul(first, sin)),
-    ],
-    2,
-  );
 }
 
 /** Makes the graph's outputs [layers, heads, P] of the layers' probes. */
