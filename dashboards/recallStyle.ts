@@ -17,7 +17,7 @@ export const BLACK_INK_FROM_RECALL = 0.41;
 
 const channel = (index: 0 | 1 | 2, recall: string): string => {
   const [low, middle, high] = RECALL_STOPS.map((stop) => stop[index]) as [number, number, number];
-  const between = (from: number, to: number, share: string) => `${String(from)} + (${String(to - from)}) * (${share})`;
+  const between = (from: number, to: number, share: string) => `${from} + (${to - from}) * (${share})`;
   return `round(CASE WHEN ${recall} <= 0.5 THEN ${between(low, middle, `${recall} * 2`)} ELSE ${between(middle, high, `${recall} * 2 - 1`)} END)::int`;
 };
 
@@ -26,4 +26,4 @@ export const backgroundSql = (recall: string): string =>
   `format('rgb(%s, %s, %s)', ${channel(0, recall)}, ${channel(1, recall)}, ${channel(2, recall)})`;
 
 /** SQL: the colour of text and lines on that background. */
-export const inkSql = (recall: string): string => `CASE WHEN ${recall} >= ${String(BLACK_INK_FROM_RECALL)} THEN '#000000' ELSE '#ffffff' END`;
+export const inkSql = (recall: string): string => `CASE WHEN ${recall} >= ${BLACK_INK_FROM_RECALL} THEN '#000000' ELSE '#ffffff' END`;

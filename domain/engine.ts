@@ -22,7 +22,7 @@ export const PROVIDER = 'cpu';
 
 /** The engine version that outcomes (infeasible, failed) belong to: the fingerprint without the hardware. */
 export const engineVersion = (provider: string): string =>
-  `onnxruntime-${ENGINE.onnxruntime}/${provider}/graph-${String(ENGINE.graph)}`;
+  `onnxruntime-${ENGINE.onnxruntime}/${provider}/graph-${ENGINE.graph}`;
 
 /** Compute dtypes a cell key can name. */
 export const COMPUTE_DTYPES = ['f32'] as const;

@@ -23,7 +23,7 @@ export function canonicalJson(value: Plain): string {
     return `{${fields.join(',')}}`;
   }
   if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new TypeError(`an identity cannot hold the number ${String(value)}`);
+    throw new TypeError(`an identity cannot hold the number ${value}`);
   }
   return JSON.stringify(value);
 }

@@ -6,7 +6,7 @@
  * one before it). They do depend on the question, that is on how many rows are probed.
  */
 import type { ComputeDtype } from '../domain/engine.js';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 import type { RopeTable } from '../domain/method.js';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { assertGraphFits, decoderGraph } from '../model/decoderGraph.js';
@@ -118,7 +118,7 @@ export class Decoder {
     const { config } = this.checkpoint;
     const pairs = table.inverseFrequencies.length;
     if (pairs * 2 !== config.headSize) {
-      throw new RopesweepError('TABLE_MISMATCH', { where: this.checkpoint.folder, what: `a table of ${String(pairs)} pairs does not fit heads of ${String(config.headSize)} dimensions` });
+      throw new RopesweepError('TABLE_MISMATCH', { where: this.checkpoint.folder, what: `a table of ${pairs} pairs does not fit heads of ${config.headSize} dimensions` });
     }
     assertGraphFits(config, { capacityTokens, chunkTokens: Math.min(capacityTokens, LONGEST_CHUNK), rows: FEWEST_ROWS });
     if (this.#cache === null || this.#cache.capacityTokens < capacityTokens) {
@@ -143,7 +143,7 @@ export class Decoder {
   /** Forgets all tokens from `length` on. */
   rewind(length: number): void {
     if (!Number.isInteger(length) || length < 0 || length > this.#length) {
-      throw internal(`cannot rewind ${String(this.#length)} tokens to ${String(length)}`);
+      throw internal(`cannot rewind ${this.#length} tokens to ${length}`);
     }
     this.#length = length;
   }
@@ -183,17 +183,17 @@ export class Decoder {
     const { vocabularySize } = this.checkpoint.config;
     const end = this.#length + tokens.length;
     if (tokens.length === 0) throw internal('a feed needs at least one token');
-    if (end > this.capacityTokens) throw internal(`${String(end)} tokens do not fit a capacity of ${String(this.capacityTokens)}`);
+    if (end > this.capacityTokens) throw internal(`${end} tokens do not fit a capacity of ${this.capacityTokens}`);
     for (const rows of [logitRows, probeRows]) {
-      if (!Number.isInteger(rows) || rows < 0 || rows > tokens.length) throw internal(`${String(rows)} rows of ${String(tokens.length)} tokens`);
+      if (!Number.isInteger(rows) || rows < 0 || rows > tokens.length) throw internal(`${rows} rows of ${tokens.length} tokens`);
     }
-    if (targets.length !== 0 && targets.length !== logitRows) throw internal(`${String(targets.length)} targets for ${String(logitRows)} rows`);
+    if (targets.length !== 0 && targets.length !== logitRows) throw internal(`${targets.length} targets for ${logitRows} rows`);
     if (chunkTokens !== undefined && chunkTokens < FEWEST_ROWS) throw internal('a chunk needs at least two tokens');
-    if (span[0] < 0 || span[1] < span[0] || span[1] > end) throw internal(`the span ${span.join(':')} lies outside ${String(end)} tokens`);
+    if (span[0] < 0 || span[1] < span[0] || span[1] > end) throw internal(`the span ${span.join(':')} lies outside ${end} tokens`);
     for (const ids of [tokens, targets]) {
       for (let index = 0; index < ids.length; index += 1) {
         const token = ids[index] ?? -1;
-        if (!Number.isInteger(token) || token < 0 || token >= vocabularySize) throw internal(`${String(token)} is not one of ${String(vocabularySize)} token ids`);
+        if (!Number.isInteger(token) || token < 0 || token >= vocabularySize) throw internal(`${token} is not one of ${vocabularySize} token ids`);
       }
     }
     const rows = Math.max(logitRows, probeRows, FEWEST_ROWS);
@@ -229,8 +229,8 @@ export class Decoder {
       this.#cache.append(results, position);
       return results;
     } catch (cause) {
-      throw OUT_OF_MEMORY.test(String(cause))
-        ? new RopesweepError('OUT_OF_MEMORY', { where: this.checkpoint.folder, what: `out of memory: a chunk of ${String(size)} tokens after ${String(position)}: ${String(cause)}` }, { cause })
+      throw OUT_OF_MEMORY.test(messageOf(cause))
+        ? new RopesweepError('OUT_OF_MEMORY', { where: this.checkpoint.folder, what: `out of memory: a chunk of ${size} tokens after ${position}: ${messageOf(cause)}` }, { cause })
         : cause;
     }
   }

@@ -65,7 +65,7 @@ function allocate({ keyValueHeads, headSize, layers }: ModelConfig, capacityToke
   } catch (cause) {
     throw new RopesweepError(
       'OUT_OF_MEMORY',
-      { where: 'KV cache', what: `out of memory: ${String(capacityTokens)} tokens need ${String(2 * layers * elements * 4)} bytes, which could not be allocated` },
+      { where: 'KV cache', what: `out of memory: ${capacityTokens} tokens need ${2 * layers * elements * 4} bytes, which could not be allocated` },
       { cause },
     );
   }

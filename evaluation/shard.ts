@@ -47,7 +47,7 @@ export class Evaluator {
     let distinct = 0;
     for (const [index, table] of job.tables.entries()) {
       if (nameTable(table).digest !== table.digest) {
-        throw new RopesweepError('TABLE_MISMATCH', { where: `table ${String(index)} of the shard`, what: `the numbers do not have the digest ${table.digest}` });
+        throw new RopesweepError('TABLE_MISMATCH', { where: `table ${index} of the shard`, what: `the numbers do not have the digest ${table.digest}` });
       }
       const cells = cellsThatFit(decoder, table, job.cells.filter((cell) => cell.table === index), emit);
       const prompts = cells.map((cell) => promptOf(cell.contextTokens, cell.axes));

@@ -113,7 +113,7 @@ function checkTensors(folder: string, config: ModelConfig, tensors: ReadonlyMap<
   }
   for (const [name, { file }] of tensors) {
     if (expected.has(name) || isBuffer(name, config)) continue;
-    unsupported.push({ where: file, what: `tensor ${name} has no place in a llama decoder of ${String(config.layers)} layers without biases` });
+    unsupported.push({ where: file, what: `tensor ${name} has no place in a llama decoder of ${config.layers} layers without biases` });
   }
   if (wrong.length > 0) throw new RopesweepError('CHECKPOINT_INVALID', firstFew(wrong));
   if (unsupported.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', firstFew(unsupported));

@@ -120,10 +120,10 @@ function parseFields(file: string, text: string): FileFields {
 const divisibility = (fields: FileFields, keyValueHeads: number, headSize: number): Problem[] => [
   ...(Number.isInteger(headSize) && headSize % 2 === 0
     ? []
-    : [{ where: 'head_dim', what: `a head of ${String(headSize)} dimensions cannot rotate in pairs (hidden_size / num_attention_heads where head_dim is absent)` }]),
+    : [{ where: 'head_dim', what: `a head of ${headSize} dimensions cannot rotate in pairs (hidden_size / num_attention_heads where head_dim is absent)` }]),
   ...(fields.num_attention_heads % keyValueHeads === 0
     ? []
-    : [{ where: 'num_key_value_heads', what: `${String(keyValueHeads)} does not divide num_attention_heads ${String(fields.num_attention_heads)}` }]),
+    : [{ where: 'num_key_value_heads', what: `${keyValueHeads} does not divide num_attention_heads ${fields.num_attention_heads}` }]),
 ];
 
 const unsupportedFeatures = (fields: FileFields): Problem[] => [
@@ -132,7 +132,7 @@ const unsupportedFeatures = (fields: FileFields): Problem[] => [
   ...(fields.attention_bias ? [{ where: 'attention_bias', what: 'biases are not supported' }] : []),
   ...(fields.mlp_bias ? [{ where: 'mlp_bias', what: 'biases are not supported' }] : []),
   ...(typeof fields.sliding_window === 'number'
-    ? [{ where: 'sliding_window', what: `a window of ${String(fields.sliding_window)} tokens is not supported` }]
+    ? [{ where: 'sliding_window', what: `a window of ${fields.sliding_window} tokens is not supported` }]
     : []),
   ...(fields.quantization_config === undefined || fields.quantization_config === null
     ? []

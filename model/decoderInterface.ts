@@ -47,8 +47,8 @@ export const DECODER = {
  * only the S new rows come out, [1, keyValueHeads, S, headSize], and whoever runs the graph puts them into the cache.
  */
 export const cacheNames = (layer: number) => ({
-  pastKey: `past_key_${String(layer)}`,
-  pastValue: `past_value_${String(layer)}`,
-  newKey: `new_key_${String(layer)}`,
-  newValue: `new_value_${String(layer)}`,
+  pastKey: `past_key_${layer}`,
+  pastValue: `past_value_${layer}`,
+  newKey: `new_key_${layer}`,
+  newValue: `new_value_${layer}`,
 });

@@ -74,8 +74,8 @@ export class GraphBuilder {
   /** One node with `outputs` results; attributes that are not marked int are floats. */
   nodes(opType: string, inputs: readonly Value[], outputs: number, attributes: Readonly<Record<string, Attribute>> = {}, domain = ''): readonly Value[] {
     this.#named += 1;
-    const name = `${opType}_${String(this.#named)}`;
-    const output = Array.from({ length: outputs }, (_, index) => `${name}:${String(index)}`);
+    const name = `${opType}_${this.#named}`;
+    const output = Array.from({ length: outputs }, (_, index) => `${name}:${index}`);
     this.#nodes.push({ opType, domain, name, input: [...inputs], output, attribute: Object.entries(attributes).map(attributeOf) });
     return output;
   }

@@ -69,7 +69,7 @@ export function ropeSettings(config: RopeConfig, headSize: number): RopeSettings
     method,
     unsupported: [
       ...(read === undefined ? [{ where: 'rope type', what: `${type} is not one of ${Object.keys(READERS).join(', ')}` }] : []),
-      ...(partial === 1 ? [] : [{ where: 'partial_rotary_factor', what: `${String(partial)}: every dimension of a head must rotate` }]),
+      ...(partial === 1 ? [] : [{ where: 'partial_rotary_factor', what: `${partial}: every dimension of a head must rotate` }]),
     ],
     invalid,
   };

@@ -60,10 +60,10 @@ async function openFile(file: string): Promise<FileHandle> {
 }
 
 async function headerLength(handle: FileHandle, file: string, size: number): Promise<number> {
-  if (size < LENGTH_BYTES) throw damaged(file, `the file has ${String(size)} bytes, too few for a safetensors header`);
+  if (size < LENGTH_BYTES) throw damaged(file, `the file has ${size} bytes, too few for a safetensors header`);
   const length = (await readExactly(handle, 0, LENGTH_BYTES)).readBigUInt64LE();
-  if (length > BigInt(MAXIMUM_HEADER_BYTES)) throw damaged(file, `its header claims ${String(length)} bytes, above the format's limit of ${String(MAXIMUM_HEADER_BYTES)}`);
-  if (length > BigInt(size - LENGTH_BYTES)) throw damaged(file, `its header claims ${String(length)} bytes, but the file has ${String(size)}`);
+  if (length > BigInt(MAXIMUM_HEADER_BYTES)) throw damaged(file, `its header claims ${String(length)} bytes, above the format's limit of ${MAXIMUM_HEADER_BYTES}`);
+  if (length > BigInt(size - LENGTH_BYTES)) throw damaged(file, `its header claims ${String(length)} bytes, but the file has ${size}`);
   return Number(length);
 }
 
@@ -72,7 +72,7 @@ async function readExactly(handle: FileHandle, position: number, length: number)
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) throw new Error(`the file ended ${String(length - filled)} bytes early while it was read`);
+    if (bytesRead === 0) throw new Error(`the file ended ${length - filled} bytes early while it was read`);
     filled += bytesRead;
   }
   return buffer;
@@ -105,13 +105,13 @@ function placeTensors(file: string, header: [string, z.infer<typeof entrySchema>
     const elementBytes = BYTES_PER_ELEMENT[dtype];
     if (elementBytes === undefined) throw damaged(file, `tensor ${name} has the unknown dtype ${dtype}`);
     const expected = shape.reduce((product, dimension) => product * dimension, elementBytes);
-    if (to - from !== expected) throw damaged(file, `tensor ${name} ${dtype} [${shape.join(', ')}] needs ${String(expected)} bytes, its offsets hold ${String(to - from)}`);
-    if (from !== end) throw damaged(file, `tensor ${name} starts at byte ${String(from)} of the data, ${from < end ? 'inside the tensor before it' : 'after a gap'} (expected ${String(end)})`);
+    if (to - from !== expected) throw damaged(file, `tensor ${name} ${dtype} [${shape.join(', ')}] needs ${expected} bytes, its offsets hold ${to - from}`);
+    if (from !== end) throw damaged(file, `tensor ${name} starts at byte ${from} of the data, ${from < end ? 'inside the tensor before it' : 'after a gap'} (expected ${end})`);
     end = to;
     tensors.set(name, { file, dtype, shape, byteOffset: dataStart + from, byteLength: expected });
   }
   if (dataStart + end !== size) {
-    throw damaged(file, `the file has ${String(size)} bytes, its tensors need ${String(dataStart + end)}${dataStart + end > size ? ': it is truncated' : ''}`);
+    throw damaged(file, `the file has ${size} bytes, its tensors need ${dataStart + end}${dataStart + end > size ? ': it is truncated' : ''}`);
   }
   return tensors;
 }

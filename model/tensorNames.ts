@@ -10,7 +10,7 @@ export const FINAL_NORM = 'model.norm.weight';
 export const outputProjection = (config: ModelConfig): string => (config.tiedEmbeddings ? EMBEDDING : 'lm_head.weight');
 
 export const layerTensors = (layer: number) => {
-  const prefix = `model.layers.${String(layer)}`;
+  const prefix = `model.layers.${layer}`;
   return {
     attentionNorm: `${prefix}.input_layernorm.weight`,
     query: `${prefix}.self_attn.q_proj.weight`,

@@ -122,7 +122,7 @@ function checkContinued(
     findings.add('CHECKPOINT_INVALID', {
       where: place,
       what: `${checkpoint.folder} is not a continuation of the base: ${differing
-        .map((field) => `${field} ${String(checkpoint.config[field])} against ${String(base.config[field])}`)
+        .map((field) => `${field} ${checkpoint.config[field]} against ${base.config[field]}`)
         .join(', ')}`,
       mend: 'Name a checkpoint that was continued from this base.',
     });

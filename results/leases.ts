@@ -62,7 +62,7 @@ async function jobTask(client: Client, row: ShardRow): Promise<{ task: ResolvedT
     select: { tasks: true, dtype: true },
   });
   const task = (revision.tasks as unknown as readonly ResolvedTask[])[row.task];
-  if (task === undefined) throw new RopesweepError('INTERNAL', { where: `sweep ${row.sweep}`, what: `its revision has no task ${String(row.task)}` });
+  if (task === undefined) throw new RopesweepError('INTERNAL', { where: `sweep ${row.sweep}`, what: `its revision has no task ${row.task}` });
   return { task, dtype: revision.dtype as ComputeDtype };
 }
 

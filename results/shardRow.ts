@@ -64,7 +64,7 @@ export async function holdLease(transaction: Client, { shard, number }: Lease): 
 export const leaseLost = ({ shard, number }: Lease, row: Pick<ShardRow, 'state' | 'lease'>): RopesweepError =>
   new RopesweepError('LEASE_LOST', {
     where: `shard ${shard.slice(0, 16)}`,
-    what: `lease ${String(number)} is over: the shard is ${row.state} at lease ${String(row.lease)}`,
+    what: `lease ${number} is over: the shard is ${row.state} at lease ${row.lease}`,
   });
 
 const unknownShard = (shard: ShardId): RopesweepError =>

@@ -26,21 +26,21 @@ export function resolveFactor(name: string, extent: Extent, geometry: RopeGeomet
     throw new RopesweepError('METHOD_INVALID', {
       where: name,
       what: 'neither factor nor targetContextTokens is given',
-      mend: `Give a factor (8), or the context it aims at (${String(8 * originalContextTokens)} tokens).`,
+      mend: `Give a factor (8), or the context it aims at (${8 * originalContextTokens} tokens).`,
     });
   }
   const implied = targetContextTokens / originalContextTokens;
   if (implied < 1) {
     throw new RopesweepError('METHOD_INVALID', {
       where: `${name}.targetContextTokens`,
-      what: `${String(targetContextTokens)} tokens is shorter than the trained context of ${String(originalContextTokens)}`,
+      what: `${targetContextTokens} tokens is shorter than the trained context of ${originalContextTokens}`,
       mend: 'Name a target at least as long as the trained context.',
     });
   }
   if (factor !== undefined && Math.abs(factor - implied) > RELATIVE_TOLERANCE * implied) {
     throw new RopesweepError('METHOD_INVALID', {
       where: name,
-      what: `factor ${String(factor)} and targetContextTokens ${String(targetContextTokens)} disagree: ${String(targetContextTokens)} / ${String(originalContextTokens)} (trained context) is ${String(implied)}`,
+      what: `factor ${factor} and targetContextTokens ${targetContextTokens} disagree: ${targetContextTokens} / ${originalContextTokens} (trained context) is ${implied}`,
       mend: 'Give one of the two.',
     });
   }
@@ -49,4 +49,4 @@ export function resolveFactor(name: string, extent: Extent, geometry: RopeGeomet
 
 /** `8`, `2.667`: a factor as a label prints it; an unresolved method is named by its target. */
 export const extentLabel = ({ factor, targetContextTokens }: Extent): string =>
-  factor === undefined ? `to ${String(targetContextTokens ?? '?')}` : String(Number(factor.toPrecision(6)));
+  factor === undefined ? `to ${targetContextTokens ?? '?'}` : String(Number(factor.toPrecision(6)));

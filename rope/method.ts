@@ -25,11 +25,11 @@ export function resolveMethod(method: Method, geometry: RopeGeometry): Method {
   const problems = [
     ...(Number.isInteger(rotarySize) && rotarySize >= 2 && rotarySize % 2 === 0
       ? []
-      : [{ where: 'rotarySize', what: `${String(rotarySize)} is not an even number of dimensions` }]),
-    ...(base > 1 && Number.isFinite(base) ? [] : [{ where: 'base', what: `a rope base of ${String(base)} gives no falling frequencies` }]),
+      : [{ where: 'rotarySize', what: `${rotarySize} is not an even number of dimensions` }]),
+    ...(base > 1 && Number.isFinite(base) ? [] : [{ where: 'base', what: `a rope base of ${base} gives no falling frequencies` }]),
     ...(Number.isInteger(originalContextTokens) && originalContextTokens >= 1
       ? []
-      : [{ where: 'originalContextTokens', what: `${String(originalContextTokens)} is not a number of tokens` }]),
+      : [{ where: 'originalContextTokens', what: `${originalContextTokens} is not a number of tokens` }]),
   ];
   if (problems.length > 0) throw new RopesweepError('METHOD_INVALID', problems);
   return definitionOf(method).resolve(method, geometry);

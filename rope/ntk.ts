@@ -29,14 +29,14 @@ export const ntk: MethodDefinition<'ntk'> = {
     if (method.factor !== undefined || method.targetContextTokens !== undefined) {
       throw new RopesweepError('METHOD_INVALID', {
         where: 'ntk',
-        what: `base ${String(method.base)} and ${method.factor === undefined ? `targetContextTokens ${String(method.targetContextTokens)}` : `factor ${String(method.factor)}`} both name the new base`,
+        what: `base ${method.base} and ${method.factor === undefined ? `targetContextTokens ${String(method.targetContextTokens)}` : `factor ${method.factor}`} both name the new base`,
         mend: 'Give a factor (or target), or the new base itself.',
       });
     }
     if (method.base <= 1) {
       throw new RopesweepError('METHOD_INVALID', {
         where: 'ntk.base',
-        what: `a rope base of ${String(method.base)} gives no falling frequencies`,
+        what: `a rope base of ${method.base} gives no falling frequencies`,
         mend: 'Give a base above 1, usually far above that of the checkpoint.',
       });
     }
@@ -46,7 +46,7 @@ export const ntk: MethodDefinition<'ntk'> = {
     inverseFrequencies: plainInverseFrequencies(geometry.rotarySize, newBase(method, geometry)),
     attentionFactor: 1,
   }),
-  label: (method) => (method.base === undefined ? `ntk ${extentLabel(method)}` : `ntk base ${String(method.base)}`),
+  label: (method) => (method.base === undefined ? `ntk ${extentLabel(method)}` : `ntk base ${method.base}`),
 };
 
 /** b' of the formula above. */
@@ -56,7 +56,7 @@ function newBase(method: MethodOf<'ntk'>, geometry: RopeGeometry): number {
   if (rotarySize <= 2) {
     throw new RopesweepError('METHOD_INVALID', {
       where: 'ntk',
-      what: `the new base is base * factor^(d/(d-2)), which needs a rotary size above 2, not ${String(rotarySize)}`,
+      what: `the new base is base * factor^(d/(d-2)), which needs a rotary size above 2, not ${rotarySize}`,
     });
   }
   return base * resolveFactor('ntk', method, geometry) ** (rotarySize / (rotarySize - 2));

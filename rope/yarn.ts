@@ -25,7 +25,7 @@ export const yarn: MethodDefinition<'yarn'> = {
     if (method.betaFast < method.betaSlow) {
       throw new RopesweepError('METHOD_INVALID', {
         where: 'yarn',
-        what: `betaFast ${String(method.betaFast)} is below betaSlow ${String(method.betaSlow)}`,
+        what: `betaFast ${method.betaFast} is below betaSlow ${method.betaSlow}`,
         mend: 'betaFast counts the rotations of the fast pairs: give the larger number there.',
       });
     }
@@ -70,13 +70,13 @@ function attentionFactor(method: Yarn, factor: number): number {
 /** What differs from the defaults, so that two arms never carry one label. */
 function changedParameters(method: Yarn): string[] {
   const { betaFast, betaSlow } = YARN_DEFAULTS;
-  const beta = method.betaFast === betaFast && method.betaSlow === betaSlow ? [] : [`beta ${String(method.betaFast)}/${String(method.betaSlow)}`];
+  const beta = method.betaFast === betaFast && method.betaSlow === betaSlow ? [] : [`beta ${method.betaFast}/${method.betaSlow}`];
   const truncate = method.truncate ? [] : ['not truncated'];
-  const factor = method.attentionFactor === undefined ? [] : [`attention factor ${String(method.attentionFactor)}`];
+  const factor = method.attentionFactor === undefined ? [] : [`attention factor ${method.attentionFactor}`];
   const mscale =
     method.mscale === undefined && method.mscaleAllDim === undefined
       ? []
-      : [`mscale ${String(method.mscale ?? '-')}/${String(method.mscaleAllDim ?? '-')}`];
+      : [`mscale ${method.mscale ?? '-'}/${method.mscaleAllDim ?? '-'}`];
   return [...beta, ...truncate, ...factor, ...mscale];
 }
 

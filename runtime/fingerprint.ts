@@ -24,7 +24,7 @@ export const fingerprint = (): string =>
   [
     [cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU', arch(), ...instructionSets(), ...cacheSize()].join(' '),
     `onnxruntime ${installedOnnxruntime()} ${PROVIDER} prepacking ${ENGINE.prepacking}`,
-    `graph ${String(ENGINE.graph)}`,
+    `graph ${ENGINE.graph}`,
   ].join(' / ');
 
 function instructionSets(): string[] {

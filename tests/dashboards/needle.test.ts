@@ -84,7 +84,7 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     depths: [0, 0.5, 1],
     seeds: [1, 2],
   };
-  const role = { name: `grafana_${String(process.pid)}_${String(Date.now())}`, password: `quo'te` };
+  const role = { name: `grafana_${process.pid}_${Date.now()}`, password: `quo'te` };
   let database: TestDatabase;
   let empty: TestDatabase;
   let reader: pg.Client;

@@ -52,7 +52,7 @@ describe('the needle task on the golden prompts', () => {
         worst.heads = Math.max(worst.heads, Math.abs(packed.readFloatLE(pair * 4) - entropy), Math.abs(packed.readFloatLE((3 * heads.length + pair) * 4) - mass));
       });
     }
-    console.log(`largest differences over ${String(golden.length)} prompts: NLL ${worst.nll.toExponential(1)}, entropy ${worst.entropy.toExponential(1)}, needle mass ${worst.mass.toExponential(1)}, per head ${worst.heads.toExponential(1)}`);
+    console.log(`largest differences over ${golden.length} prompts: NLL ${worst.nll.toExponential(1)}, entropy ${worst.entropy.toExponential(1)}, needle mass ${worst.mass.toExponential(1)}, per head ${worst.heads.toExponential(1)}`);
     expect(Math.max(worst.nll, worst.entropy, worst.mass, worst.heads)).toBeLessThan(1e-4);
   });
 

@@ -37,7 +37,7 @@ describe('a checkpoint folder', () => {
       const names = Object.keys(header);
       const map: Json = {};
       for (const [part, some] of [names.slice(0, 11), names.slice(11)].entries()) {
-        const file = `model-0000${String(part + 1)}-of-00002.safetensors`;
+        const file = `model-0000${part + 1}-of-00002.safetensors`;
         let end = 0;
         const pieces: Buffer[] = [];
         const entries: Json = {};
@@ -50,8 +50,8 @@ describe('a checkpoint folder', () => {
           pieces.push(piece);
           map[name] = file;
         }
-        await writeSafetensors(path.join(folder, `blob-${String(part)}`), entries, Buffer.concat(pieces));
-        await symlink(`blob-${String(part)}`, path.join(folder, file));
+        await writeSafetensors(path.join(folder, `blob-${part}`), entries, Buffer.concat(pieces));
+        await symlink(`blob-${part}`, path.join(folder, file));
       }
       await rm(path.join(folder, WEIGHTS));
       await writeFile(path.join(folder, `${WEIGHTS}.index.json`), JSON.stringify({ weight_map: map }));

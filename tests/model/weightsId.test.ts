@@ -39,7 +39,7 @@ describe('a weights id', () => {
   it('asks for the digest of each weight file once, with size and mtime', async () => {
     const asked: string[] = [];
     await weightsId(await openCheckpoint(STARTER), (file) => {
-      asked.push(`${file.name} ${String(file.size > 0 && file.mtimeMs > 0)}`);
+      asked.push(`${file.name} ${file.size > 0 && file.mtimeMs > 0}`);
       return Promise.resolve('0'.repeat(64));
     });
     expect(asked).toEqual(['model.safetensors true']);

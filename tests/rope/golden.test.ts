@@ -52,7 +52,7 @@ describe.each(['default', 'linear', 'ntk', 'yarn'])('%s tables', (name) => {
       );
       if (!(difference <= largest.difference)) largest = { difference, id: entry.id };
     }
-    console.log(`${name}: ${String(entries.length)} tables, largest relative difference ${largest.difference.toExponential(1)} (${largest.id})`);
+    console.log(`${name}: ${entries.length} tables, largest relative difference ${largest.difference.toExponential(1)} (${largest.id})`);
     expect(largest.difference).toBeLessThan(1e-12);
   });
 });
@@ -72,7 +72,7 @@ describe('cos and sin', () => {
       );
     });
     const largest = Math.max(...differences);
-    console.log(`cos and sin: ${String(differences.length)} numbers, largest difference ${largest.toExponential(1)}`);
+    console.log(`cos and sin: ${differences.length} numbers, largest difference ${largest.toExponential(1)}`);
     expect(largest).toBeLessThan(6.1e-8);
   });
 

@@ -83,7 +83,7 @@ function fixtureArm(method: Method, continued: number | null): PlannedArm {
   const table = { inverseFrequencies: [1, 0.1 / factor, 0.01 / factor], attentionFactor: 1 };
   return {
     id: id<ArmId>(digest([weightsId, JSON.stringify(method)])),
-    label: `${method.name}${continued === null ? '' : `, continued at ${String(continued)}`}`,
+    label: `${method.name}${continued === null ? '' : `, continued at ${continued}`}`,
     model: 'fixture',
     checkpoint: { folder: `/fixture/${method.name}-${String(continued)}`, weightsId, continualPretrainContextTokens: continued },
     method,
