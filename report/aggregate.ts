@@ -50,6 +50,9 @@ export interface ArmGrid {
 
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
+/** Whether a table has to say which task a grid belongs to. */
+export const hasSeveralTasks = (grids: readonly ArmGrid[]): boolean => new Set(grids.map(({ task }) => task)).size > 1;
+
 /** Cells by state. */
 export function stateCounts(cells: readonly Pick<CellRow, 'state'>[]): StateCounts {
   const counts = Object.fromEntries(CELL_STATES.map((state) => [state, 0])) as Record<CellState, number>;

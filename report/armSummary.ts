@@ -19,6 +19,20 @@ export interface ArmSummary {
   readonly entropyFailing: string;
 }
 
+/** The columns of the arm table, in their order. */
+export const ARM_COLUMNS = [
+  'method',
+  'continuedAt',
+  'effectiveScale',
+  'logitScale',
+  'reach',
+  'reachRecall',
+  'splitAt',
+  'entropyPassing',
+  'entropyFailing',
+] as const satisfies readonly (keyof ArmSummary)[];
+export type ArmColumn = (typeof ARM_COLUMNS)[number];
+
 /** Where there is nothing to show. */
 export const NOTHING = '-';
 

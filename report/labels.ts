@@ -1,4 +1,5 @@
 /** Words and numbers as tables and axes print them. */
+import type { StateCounts } from './aggregate.js';
 import type { Interval } from './statistics/wilson.js';
 
 /** Fractions as per cent, with as few decimals as keep them apart: 0, 33.3, 66.7, 100. */
@@ -10,6 +11,10 @@ export function depthLabels(depths: readonly number[]): string[] {
   }
   return depths.map((depth) => String(depth * 100));
 }
+
+/** `3 measured, 2 failed`: states that some cell has; empty without cells. */
+export const statesText = (states: StateCounts): string =>
+  Object.entries(states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`])).join(', ');
 
 /** 0.7225, 1 -> `72-100 %` */
 export const percentRange = ({ low, high }: Interval): string => `${(low * 100).toFixed(0)}-${(high * 100).toFixed(0)} %`;

@@ -1,5 +1,5 @@
 /** The heat maps of a report as HTML figures, each with its numbers as tables for those who cannot see it. */
-import type { ArmGrid, GridCell } from '../aggregate.js';
+import { hasSeveralTasks, type ArmGrid, type GridCell } from '../aggregate.js';
 import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
 import { cellFace } from '../cellFace.js';
 import { depthLabels, percentRange, scaleText } from '../labels.js';
@@ -63,7 +63,7 @@ async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Mar
 
 /** All figures, drawn one after the other: Vega holds a whole scene in memory. */
 export async function figures(grids: readonly ArmGrid[]): Promise<Markup> {
-  const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
+  const hasTasks = hasSeveralTasks(grids);
   const drawn: Markup[] = [];
   for (const [at, grid] of grids.entries()) drawn.push(await figure(grid, at, hasTasks));
   const width = Math.max(...grids.map(({ contexts }) => figureWidth(contexts.length))) + 32;

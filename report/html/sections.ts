@@ -4,12 +4,12 @@ import { ENGINE, NUMERICS_VERSION } from '../../domain/engine.js';
 import type { CellRow, SweepRows } from '../../domain/rows.js';
 import type { SweepState } from '../../domain/states.js';
 import { SCORER_VERSION } from '../../domain/task.js';
-import { stateCounts, type ArmGrid } from '../aggregate.js';
-import { armSummary } from '../armSummary.js';
+import { hasSeveralTasks, stateCounts, type ArmGrid } from '../aggregate.js';
+import { ARM_COLUMNS, armSummary, type ArmColumn } from '../armSummary.js';
 import { MARKS, NO_NUMBERS } from '../cellFace.js';
-import { depthLabels, plural } from '../labels.js';
+import { depthLabels, plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
-import { html, table, type Content, type Markup } from './markup.js';
+import { html, table, type Column, type Content, type Markup } from './markup.js';
 
 /** Cells listed under one reason; all of them are in the export. */
 const LISTED_CELLS = 50;
@@ -30,14 +30,14 @@ const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 
 export function facts(rows: SweepRows): Markup {
-  const states = Object.entries(stateCounts(rows.cells)).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
+  const states = statesText(stateCounts(rows.cells));
   const description = field(rows.spec, 'description');
   const fingerprints = distinct(rows.cells.flatMap(({ measured }) => (measured === null ? [] : [measured.fingerprint])));
   const list: [string, Content][] = [
     ['sweep', `${rows.sweep}, revision ${rows.revision}`],
     ['state', STATE_WORDS[rows.state]],
     ['model', distinct(rows.arms.map(({ model }) => model)).join(', ')],
-    ['cells', `${rows.cells.length}${states.length === 0 ? '' : `: ${states.join(', ')}`}`],
+    ['cells', `${rows.cells.length}${states === '' ? '' : `: ${states}`}`],
     ['arms', rows.arms.length],
     ['created', time(rows.createdAt)],
     ['last change', time(rows.updatedAt)],
@@ -48,38 +48,27 @@ export function facts(rows: SweepRows): Markup {
   return html`${typeof description === 'string' ? html`<p>${description}</p>` : ''}<dl class="facts">${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
 }
 
+const ARM_HEAD: Readonly<Record<ArmColumn, Column>> = {
+  method: { head: 'method' },
+  continuedAt: { head: 'continued at', numeric: true },
+  effectiveScale: { head: 'effective scale', numeric: true },
+  logitScale: { head: 'logit scale', numeric: true },
+  reach: { head: 'reach', numeric: true },
+  reachRecall: { head: 'recall there, 95 % interval' },
+  splitAt: { head: 'H compared at', numeric: true },
+  entropyPassing: { head: 'H of passing (n)', numeric: true },
+  entropyFailing: { head: 'H of failing (n)', numeric: true },
+};
+
 export function armTable(grids: readonly ArmGrid[]): Markup {
-  const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
+  const hasTasks = hasSeveralTasks(grids);
   return table(
     'Every arm; H is the mean attention entropy in nats of passing and of failing cells at one context length.',
-    [
-      { head: 'arm' },
-      ...(hasTasks ? [{ head: 'task', numeric: true }] : []),
-      { head: 'method' },
-      { head: 'continued at', numeric: true },
-      { head: 'effective scale', numeric: true },
-      { head: 'logit scale', numeric: true },
-      { head: 'reach', numeric: true },
-      { head: 'recall there, 95 % interval' },
-      { head: 'H compared at', numeric: true },
-      { head: 'H of passing (n)', numeric: true },
-      { head: 'H of failing (n)', numeric: true },
-    ],
+    [{ head: 'arm' }, ...(hasTasks ? [{ head: 'task', numeric: true }] : []), ...ARM_COLUMNS.map((column) => ARM_HEAD[column])],
     grids.map((grid, at) => {
       const summary = armSummary(grid, '≥');
-      return [
-        html`<a href="#arm-${at}">${grid.arm.label}</a>`,
-        ...(hasTasks ? [grid.task] : []),
-        summary.method,
-        summary.continuedAt,
-        summary.effectiveScale,
-        summary.logitScale,
-        summary.reach,
-        summary.reachRecall,
-        summary.splitAt,
-        summary.entropyPassing,
-        summary.entropyFailing,
-      ];
+      const arm = html`<a href="#arm-${at}">${grid.arm.label}</a>`;
+      return [arm, ...(hasTasks ? [grid.task] : []), ...ARM_COLUMNS.map((column) => summary[column])];
     }),
   );
 }

@@ -1,24 +1,22 @@
 /** The arm table in the terminal: reach with its n and interval, entropies of passing and failing cells at one length. */
 import Table from 'cli-table3';
-import type { ArmGrid } from '../aggregate.js';
-import { armSummary } from '../armSummary.js';
+import { hasSeveralTasks, type ArmGrid } from '../aggregate.js';
+import { ARM_COLUMNS, armSummary, type ArmColumn } from '../armSummary.js';
 import { glyphsFor } from './glyphs.js';
 import { painter, printable } from './paint.js';
 import type { TerminalStyle } from './style.js';
 
-const HEAD = [
-  ['method', 'l'],
-  ['continued\nat', 'r'],
-  ['scale', 'r'],
-  ['logit\nscale', 'r'],
-  ['reach', 'r'],
-  ['recall there\n[95 %]', 'l'],
-  ['split\nat', 'r'],
-  ['H pass\n(n)', 'l'],
-  ['H fail\n(n)', 'l'],
-] as const;
-
-const ALIGN = { l: 'left', r: 'right' } as const;
+const HEAD: Readonly<Record<ArmColumn, readonly [head: string, align: 'left' | 'right']>> = {
+  method: ['method', 'left'],
+  continuedAt: ['continued\nat', 'right'],
+  effectiveScale: ['scale', 'right'],
+  logitScale: ['logit\nscale', 'right'],
+  reach: ['reach', 'right'],
+  reachRecall: ['recall there\n[95 %]', 'left'],
+  splitAt: ['split\nat', 'right'],
+  entropyPassing: ['H pass\n(n)', 'left'],
+  entropyFailing: ['H fail\n(n)', 'left'],
+};
 
 /** No lines but one under the head, so that nine columns fit into 80 characters. */
 const chars = (rule: string) => ({
@@ -33,27 +31,16 @@ export function armTableLines(grids: readonly ArmGrid[], style: TerminalStyle): 
   if (grids.length === 0) return [];
   const paint = painter(style.color);
   const { atLeast } = glyphsFor(style.ascii);
-  const hasTasks = new Set(grids.map(({ task }) => task)).size > 1;
+  const hasTasks = hasSeveralTasks(grids);
   const table = new Table({
-    head: [...(hasTasks ? ['task'] : []), ...HEAD.map(([name]) => name)],
-    colAligns: [...(hasTasks ? (['right'] as const) : []), ...HEAD.map(([, align]) => ALIGN[align])],
+    head: [...(hasTasks ? ['task'] : []), ...ARM_COLUMNS.map((column) => HEAD[column][0])],
+    colAligns: [...(hasTasks ? (['right'] as const) : []), ...ARM_COLUMNS.map((column) => HEAD[column][1])],
     chars: chars(style.ascii ? '-' : '─'),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
   });
   for (const grid of grids) {
     const summary = armSummary(grid, atLeast);
-    table.push([
-      ...(hasTasks ? [String(grid.task)] : []),
-      printable(summary.method),
-      summary.continuedAt,
-      summary.effectiveScale,
-      summary.logitScale,
-      summary.reach,
-      summary.reachRecall,
-      summary.splitAt,
-      summary.entropyPassing,
-      summary.entropyFailing,
-    ]);
+    table.push([...(hasTasks ? [String(grid.task)] : []), ...ARM_COLUMNS.map((column) => printable(summary[column]))]);
   }
   const lines = table.toString().split('\n').map((line) => line.trimEnd());
   const rule = lines.findIndex((line) => /^[-─]+$/.test(line));

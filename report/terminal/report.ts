@@ -2,7 +2,7 @@
 import type { SweepRows } from '../../domain/rows.js';
 import { armGrids, stateCounts } from '../aggregate.js';
 import { MARKS } from '../cellFace.js';
-import { plural } from '../labels.js';
+import { plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
 import { armTableLines } from './armTable.js';
 import { heatmapLines } from './heatmap.js';
@@ -15,8 +15,8 @@ import { wrapped } from './wrapped.js';
 const SHOWN_OUTCOMES = 5;
 
 function headingLines(rows: SweepRows, style: TerminalStyle): string[] {
-  const states = Object.entries(stateCounts(rows.cells)).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`]));
-  const cells = `${plural(rows.cells.length, 'cell')}${states.length === 0 ? '' : ` (${states.join(', ')})`}`;
+  const states = statesText(stateCounts(rows.cells));
+  const cells = `${plural(rows.cells.length, 'cell')}${states === '' ? '' : ` (${states})`}`;
   const [first = '', ...more] = wrapped(`${rows.sweep}, revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`, style.columns);
   return [painter(style.color).bold(first), ...more];
 }
