@@ -1,7 +1,9 @@
 /**
  * A cell's numbers, as a slot reports them and the store keeps them. Entropies and NLL in nats.
  */
+import type { ErrorCode } from './errors.js';
 import type { CellKey } from './ids.js';
+import type { OutcomeState } from './states.js';
 
 /** Probes stored per (layer, head), mean over the answer rows; the order of `NeedleNumbers.heads`. */
 export const HEAD_PROBES = ['entropy', 'maxProbability', 'sinkMass', 'needleMass'] as const;
@@ -51,7 +53,7 @@ export interface NeedleNumbers {
 export type CellResult =
   | { readonly key: CellKey; readonly state: 'measured'; readonly seconds: number; readonly needle: NeedleNumbers }
   | { readonly key: CellKey; readonly state: 'diverged'; readonly seconds: number; readonly tokenDigest: string }
-  | { readonly key: CellKey; readonly state: 'infeasible' | 'failed'; readonly code: string; readonly reason: string };
+  | { readonly key: CellKey; readonly state: OutcomeState; readonly code: ErrorCode; readonly reason: string };
 
 /** What a slot measured of a whole shard. */
 export interface ShardStats {

@@ -6,7 +6,7 @@ import type { CellResult, ShardStats } from './measurement.js';
 import type { Plan } from './plan.js';
 import type { FromSlot, ShardJob } from './slot.js';
 import type { SweepSpec } from './spec.js';
-import type { CellState, ShardState, SweepEndState, SweepState } from './states.js';
+import type { CellState, OutcomeState, ShardState, SweepEndState, SweepState } from './states.js';
 
 /** What the store knows of a cell that a plan asks about. */
 export interface KnownCell {
@@ -72,7 +72,7 @@ export interface OutcomeRow {
   readonly armLabel: string;
   readonly contextTokens: number;
   readonly axes: Readonly<Record<string, number>>;
-  readonly state: 'infeasible' | 'failed';
+  readonly state: OutcomeState;
   readonly code: string;
   readonly reason: string;
   readonly attempts: number;

@@ -2,6 +2,7 @@
  * The protocol between a worker and the child process of a slot: plain messages over the fork's channel.
  */
 import type { ComputeDtype } from './engine.js';
+import type { ErrorCode } from './errors.js';
 import type { CellKey, ShardId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
 import type { NamedTable, NeedleAxes } from './plan.js';
@@ -35,4 +36,4 @@ export type FromSlot =
   | { readonly kind: 'selfTested'; readonly difference: number | null }
   | { readonly kind: 'cell'; readonly result: CellResult }
   | { readonly kind: 'done'; readonly stats: ShardStats }
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string };

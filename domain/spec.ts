@@ -19,7 +19,7 @@ const continuedEntry = z.strictObject({
   path: z.string().min(1),
 });
 
-export const modelSchema = z.strictObject({
+const modelSchema = z.strictObject({
   name: z.string().min(1).describe('How tables and figures call the model.'),
   base: z.string().min(1).describe('Folder of the checkpoint that was not continued, as Hugging Face writes it.'),
   continued: z
@@ -42,7 +42,7 @@ export const haystackSchema = z.discriminatedUnion('kind', [
 
 const idRange = z.strictObject({ first: z.int().nonnegative(), count: z.int().positive() });
 
-export const needleSchema = z.discriminatedUnion('kind', [
+const needleSchema = z.discriminatedUnion('kind', [
   z
     .strictObject({
       kind: z.literal('symbols'),
@@ -55,7 +55,7 @@ export const needleSchema = z.discriminatedUnion('kind', [
     .describe('Needle: mark, key, values. Question: mark, key. Answer: the values, drawn without replacement.'),
 ]);
 
-export const templateSchema = z.strictObject({
+const templateSchema = z.strictObject({
   headIds: z.array(z.int().nonnegative()).default([0]).describe('Token ids before the haystack: BOS if the tokenizer gives one.'),
 });
 
@@ -69,7 +69,7 @@ export const needleTaskSchema = z.strictObject({
   probes: z.enum(['heads', 'summary']).default('heads').describe('heads also stores each probe per layer and head.'),
 });
 
-export const taskSchema = z.discriminatedUnion('kind', [needleTaskSchema]);
+const taskSchema = z.discriminatedUnion('kind', [needleTaskSchema]);
 
 export const sweepSpecSchema = z.strictObject({
   name: z
@@ -103,7 +103,6 @@ export const sweepSpecSchema = z.strictObject({
 export type SweepSpec = z.infer<typeof sweepSpecSchema>;
 export type SweepSpecInput = z.input<typeof sweepSpecSchema>;
 export type TaskSpec = SweepSpec['tasks'][number];
-export type NeedleTaskSpec = z.infer<typeof needleTaskSchema>;
 export type HaystackSpec = z.infer<typeof haystackSchema>;
 export type NeedleSpec = z.infer<typeof needleSchema>;
 export type TemplateSpec = z.infer<typeof templateSchema>;

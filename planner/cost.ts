@@ -17,7 +17,7 @@ import { attendedPairs, prefixSegments, tokensIn, type PromptPoint } from './pre
 
 const BYTES: Readonly<Record<ComputeDtype, number>> = { f32: 4 };
 
-export const NO_COST: ShardCost = { promptTokens: 0, distinctTokens: 0, flops: 0, kvBytes: 0 };
+const NO_COST: ShardCost = { promptTokens: 0, distinctTokens: 0, flops: 0, kvBytes: 0 };
 
 /** Cost of cells that share one checkpoint, task and RoPE table, evaluated together. */
 export function cellsCost(config: ModelConfig, layout: PromptLayout, dtype: ComputeDtype, points: readonly PromptPoint[]): ShardCost {

@@ -18,7 +18,7 @@ export const RECALL_STOPS: readonly { readonly recall: number; readonly colour: 
 ];
 
 export const BLACK: Rgb = { red: 0, green: 0, blue: 0 };
-export const WHITE: Rgb = { red: 255, green: 255, blue: 255 };
+const WHITE: Rgb = { red: 255, green: 255, blue: 255 };
 
 /** Piecewise linear in sRGB between the stops; `recall` in 0..1. */
 export function recallColour(recall: number): Rgb {

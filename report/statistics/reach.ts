@@ -30,7 +30,7 @@ export interface Reach {
 }
 
 /** 90 %: numerator and denominator. */
-export const REACH_THRESHOLD = { passed: 9, of: 10 } as const;
+const REACH_THRESHOLD = { passed: 9, of: 10 } as const;
 
 const reaches = ({ passed, n }: ContextRecall): boolean => passed * REACH_THRESHOLD.of >= n * REACH_THRESHOLD.passed;
 

@@ -16,18 +16,18 @@ export interface Interval {
 }
 
 /** 97.5 % point of the standard normal distribution. */
-export const Z_95 = 1.959964;
+const Z = 1.959964;
 
 /**
  * 95 % interval of a proportion, inside [0, 1] and exactly 0 or 1 at the ends where no or every trial passed.
  *
  * @throws RangeError unless 0 <= passed <= n are integers and n >= 1.
  */
-export function wilsonInterval(passed: number, n: number, z: number = Z_95): Interval {
+export function wilsonInterval(passed: number, n: number): Interval {
   if (!Number.isInteger(passed) || !Number.isInteger(n) || n < 1 || passed < 0 || passed > n) {
     throw new RangeError(`a proportion needs 0 <= passed <= n, n >= 1; got ${passed} of ${n}`);
   }
-  const centre = (passed + z ** 2 / 2) / (n + z ** 2);
-  const half = (z / (n + z ** 2)) * Math.sqrt((passed * (n - passed)) / n + z ** 2 / 4);
+  const centre = (passed + Z ** 2 / 2) / (n + Z ** 2);
+  const half = (Z / (n + Z ** 2)) * Math.sqrt((passed * (n - passed)) / n + Z ** 2 / 4);
   return { low: passed === 0 ? 0 : centre - half, high: passed === n ? 1 : centre + half };
 }

@@ -186,7 +186,7 @@ describe('quarantine', () => {
   it('an out-of-memory cell is infeasible, and its shard is done', async () => {
     const { sweep } = await submitted({ name: 'memory', depths: [0.75] });
     const held = await leaseNext(sweep);
-    const results = held.job.cells.map((cell) => ({ key: cell.key, state: 'infeasible' as const, code: 'OUT_OF_MEMORY', reason: '9 GB of 8' }));
+    const results = held.job.cells.map((cell) => ({ key: cell.key, state: 'infeasible' as const, code: 'OUT_OF_MEMORY' as const, reason: '9 GB of 8' }));
     await store.record(held.lease, FIXTURE_PLACE, results);
     await store.finishShard(held.lease, null);
     expect(await store.finishSweep(sweep, null)).toBe('incomplete');
