@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 
-/** A value that JSON can carry without loss. */
-export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
+/** A value that JSON can carry without loss; a field that is undefined is absent, as in JSON. */
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain | undefined };
 
 /**
  * JSON with object keys in code-unit order and no white space.
@@ -17,10 +17,11 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
 export function canonicalJson(value: Plain): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
-    const fields = Object.entries(value as { [key: string]: Plain })
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
-    return `{${fields.join(',')}}`;
+    const fields = value as { readonly [key: string]: Plain | undefined };
+    const texts = Object.keys(fields)
+      .sort()
+      .flatMap((key) => (fields[key] === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(fields[key])}`]));
+    return `{${texts.join(',')}}`;
   }
   if (typeof value === 'number' && !Number.isFinite(value)) {
     throw new TypeError(`an identity cannot hold the number ${value}`);

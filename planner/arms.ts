@@ -1,7 +1,7 @@
 /**
  * Arms: checkpoint x method, each with its RoPE tables and its identity.
  */
-import { digest, type Plain } from '../domain/identity.js';
+import { digest } from '../domain/identity.js';
 import { id, type ArmId, type WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import type { NamedTable, PlannedArm } from '../domain/plan.js';
@@ -24,7 +24,7 @@ export function plannedArm({ model, folder, weightsId, continualPretrainContextT
   // Where the table changes with the length, scales are those at the longest context.
   const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
   return {
-    id: id<ArmId>(digest({ weightsId, method: method as unknown as Plain, geometry: geometry as unknown as Plain })),
+    id: id<ArmId>(digest({ weightsId, method, geometry: { ...geometry } })),
     label: armLabel(method, continualPretrainContextTokens),
     model,
     checkpoint: { folder, weightsId, continualPretrainContextTokens },

@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { NUMERICS_VERSION, type ComputeDtype } from '../domain/engine.js';
-import { canonicalJson, digest, type Plain } from '../domain/identity.js';
+import { canonicalJson, digest } from '../domain/identity.js';
 import { id, type CellKey, type TableDigest, type WeightsId } from '../domain/ids.js';
 import { HEAD_PROBES } from '../domain/measurement.js';
 import type { NeedleAxes, PlannedArm } from '../domain/plan.js';
@@ -59,11 +59,11 @@ export function sharedIngredients(arm: PlannedArm, task: ResolvedTask, dtype: Co
 
 /** Hashes the shared part once; the function returned costs one short hash a cell (millions of cells are planned). */
 export function cellKeys(shared: SharedIngredients): (point: PointIngredients) => CellKey {
-  const common = digest(shared as unknown as Plain);
+  const common = digest({ ...shared });
   // Cells of all context lengths share their axes objects.
   const texts = new WeakMap<NeedleAxes, string>();
   return ({ tableDigest, contextTokens, axes }) => {
-    const axesText = texts.get(axes) ?? canonicalJson(axes as unknown as Plain);
+    const axesText = texts.get(axes) ?? canonicalJson({ ...axes });
     texts.set(axes, axesText);
     return id<CellKey>(hash('sha256', `${common}/${tableDigest}/${contextTokens}/${axesText}`, 'hex'));
   };

@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { RopesweepError } from '../domain/errors.js';
-import { digest, type Plain } from '../domain/identity.js';
+import { digest } from '../domain/identity.js';
 import type { WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import type { SweepSpec } from '../domain/spec.js';
@@ -98,7 +98,7 @@ async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, at: Place
     const place = at(['methods', index]);
     const method = await findings.collect(place, () => resolveMethod(written, geometry));
     if (method === undefined) continue;
-    const identity = digest(method as unknown as Plain);
+    const identity = digest(method);
     const same = seen.get(identity);
     if (same === undefined) {
       seen.set(identity, index);

@@ -1,7 +1,7 @@
 /**
  * Haystacks by kind: a total registry, so that the compiler names what a new kind still lacks.
  */
-import { digest, type Plain } from '../domain/identity.js';
+import { digest } from '../domain/identity.js';
 import type { HaystackSpec } from '../domain/spec.js';
 import type { ResolvedHaystack } from '../domain/task.js';
 import type { HaystackKind, HaystackKindName, ReadFile } from './haystackKind.js';
@@ -28,5 +28,5 @@ export function haystackIdRanges(haystack: ResolvedHaystack): readonly IdRange[]
 
 /** Identity of what the haystack yields for every seed: contents and generator version, not the path of a file. */
 export function haystackDigest(haystack: ResolvedHaystack): string {
-  return digest({ version: HAYSTACKS[haystack.kind].version, haystack: haystack as unknown as Plain });
+  return digest({ version: HAYSTACKS[haystack.kind].version, haystack: { ...haystack } });
 }

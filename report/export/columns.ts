@@ -2,7 +2,7 @@
  * The columns of an export, in their order: a documented, stable interface (docs/export.md; a test holds it against this
  * list). New columns are added at the end of their group; names keep the words and units of domain/.
  */
-import { canonicalJson, type Plain } from '../../domain/identity.js';
+import { canonicalJson } from '../../domain/identity.js';
 import type { NeedleNumbers } from '../../domain/measurement.js';
 import type { ArmRow, CellRow, SweepRows } from '../../domain/rows.js';
 
@@ -79,10 +79,4 @@ export const COLUMNS: readonly Column[] = [
 ];
 
 /** The method without its name, as canonical JSON; parameters that are not set are absent. */
-function methodParameters({ method }: ArmRow): string {
-  const parameters: Readonly<Record<string, Plain | undefined>> = method;
-  const set = Object.entries(parameters).flatMap(([name, value]): [string, Plain][] =>
-    name === 'name' || value === undefined ? [] : [[name, value]],
-  );
-  return canonicalJson(Object.fromEntries(set));
-}
+const methodParameters = ({ method }: ArmRow): string => canonicalJson({ ...method, name: undefined });

@@ -35,6 +35,7 @@ function ordered(rows: SweepRows): { cell: CellRow; arm: ArmRow }[] {
     .sort(
       (a, b) =>
         a.arm.ordinal - b.arm.ordinal ||
+        byText(a.arm.id, b.arm.id) ||
         a.cell.task - b.cell.task ||
         a.cell.contextTokens - b.cell.contextTokens ||
         a.cell.depth - b.cell.depth ||

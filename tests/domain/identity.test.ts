@@ -11,6 +11,10 @@ describe('identities', () => {
     expect(digest([1])).not.toBe(digest(['1']));
   });
 
+  it('do not tell a field that is undefined from one that is absent', () => {
+    expect(digest({ name: 'yarn', mscale: undefined })).toBe(digest({ name: 'yarn' }));
+  });
+
   it('print canonical JSON', () => {
     expect(canonicalJson({ b: 'x"', a: [true, null, 0.1] })).toBe('{"a":[true,null,0.1],"b":"x\\""}');
   });
