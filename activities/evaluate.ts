@@ -7,11 +7,11 @@
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import pRetry from 'p-retry';
-import { RopesweepError } from '../domain/errors.js';
+import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ShardId } from '../domain/ids.js';
-import type { CellResult, ShardStats } from '../domain/measurement.js';
+import type { CellResult } from '../domain/measurement.js';
 import { FAILURES, HEARTBEAT } from '../domain/orchestration.js';
-import type { Lease, LeasedShard, SlotPool, Store } from '../domain/ports.js';
+import type { Lease, Place, SlotPool, Store } from '../domain/ports.js';
 import type { ShardJob } from '../domain/slot.js';
 import { toFailure } from './failures.js';
 
@@ -51,27 +51,26 @@ async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: S
     await untilStoreIsBack(() => store.finishShard(leased.lease, null), signal);
     return { cells: 0 };
   }
-  await verifyWeights(leased.job.checkpoint);
-  const writer = new ResultWriter(store, slots, leased.lease, signal);
-  let stats: ShardStats | null = null;
-  try {
-    stats = await runOnSlot(slots, leased, writer, signal);
-  } finally {
-    // Whatever ended the job, what was measured is kept; the lease decides whether it still counts.
-    await writer.close();
-    await untilStoreIsBack(() => store.finishShard(leased.lease, stats), signal);
-  }
+  const writer = new ResultWriter(store, slots.place, leased.lease, signal);
+  const [stats, failure] = await settle(async () => {
+    await verifyWeights(leased.job.checkpoint);
+    // A write that is refused ends the job too: nobody would keep the rest of it.
+    return slots.evaluate(leased.job, (message) => message.kind === 'cell' && writer.add(message.result), AbortSignal.any([signal, writer.refused]));
+  });
+  // Whatever ended the job, what was measured is kept, and the first thing that went wrong is the one that is told.
+  const [, refusal] = await settle(() => writer.close());
+  const [, unfinished] = await settle(() => untilStoreIsBack(() => store.finishShard(leased.lease, stats), signal));
+  const first = refusal ?? failure ?? unfinished;
+  if (first !== null) throw first;
   return { cells: writer.written };
 }
 
-async function runOnSlot(slots: SlotPool, leased: LeasedShard, writer: ResultWriter, signal: AbortSignal): Promise<ShardStats> {
-  return slots.evaluate(
-    leased.job,
-    (message) => {
-      if (message.kind === 'cell') writer.add(message.result);
-    },
-    signal,
-  );
+async function settle<Result>(work: () => Promise<Result>): Promise<[Result, null] | [null, Error]> {
+  try {
+    return [await work(), null];
+  } catch (error) {
+    return [null, error instanceof Error ? error : new Error(String(error))];
+  }
 }
 
 /** Collects results and writes them in batches, in order, one write at a time. */
@@ -80,15 +79,21 @@ class ResultWriter {
   private waiting: CellResult[] = [];
   private writing: Promise<void> = Promise.resolve();
   private failure: Error | null = null;
+  private readonly refusal = new AbortController();
   private readonly timer: NodeJS.Timeout;
 
   constructor(
     private readonly store: Store,
-    private readonly slots: SlotPool,
+    private readonly place: Place,
     private readonly lease: Lease,
     private readonly signal: AbortSignal,
   ) {
     this.timer = setInterval(() => this.flush(), WRITE_EVERY_MS);
+  }
+
+  /** Aborted when a batch could not be written for good. */
+  get refused(): AbortSignal {
+    return this.refusal.signal;
   }
 
   add(result: CellResult): void {
@@ -109,14 +114,18 @@ class ResultWriter {
     this.waiting = [];
     this.writing = this.writing.then(async () => {
       try {
-        await untilStoreIsBack(() => this.store.record(this.lease, this.slots.place, batch), this.signal);
+        await untilStoreIsBack(() => this.store.record(this.lease, this.place, batch), this.signal);
         this.written += batch.length;
       } catch (error) {
         this.failure ??= error instanceof Error ? error : new Error(String(error));
+        this.refusal.abort(this.failure);
       }
     });
   }
 }
+
+/** The store will be back, or its disk will have room. */
+const AWAY: readonly ErrorCode[] = ['STORE_LOST', 'DISK_FULL'];
 
 /** A lost store is tried again until it is back; a cancelled activity tries for a few seconds more, then gives up. */
 async function untilStoreIsBack<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
@@ -126,7 +135,7 @@ async function untilStoreIsBack<Result>(work: () => Promise<Result>, signal: Abo
     maxTimeout: 5_000,
     factor: 2,
     shouldRetry: ({ error, retriesConsumed }) =>
-      error instanceof RopesweepError && error.code === 'STORE_LOST' && (!signal.aborted || retriesConsumed < 5),
+      error instanceof RopesweepError && AWAY.includes(error.code) && (!signal.aborted || retriesConsumed < 5),
   });
 }
 

@@ -3,7 +3,7 @@
  * and a person reads the same words in the Temporal UI as in the terminal.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 
 export function toFailure(error: unknown): unknown {
   if (!(error instanceof RopesweepError)) return error;
@@ -24,6 +24,6 @@ export async function asFailure<Result>(work: () => Promise<Result>): Promise<Re
     return await work();
   } catch (error) {
     if (error instanceof RopesweepError || Context.current().info.attempt < UNKNOWN_ATTEMPTS) throw toFailure(error);
-    throw ApplicationFailure.create({ type: 'INTERNAL', message: error instanceof Error ? error.message : String(error), nonRetryable: true });
+    throw ApplicationFailure.create({ type: 'INTERNAL', message: messageOf(error), nonRetryable: true });
   }
 }

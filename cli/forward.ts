@@ -5,14 +5,15 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { COMPUTE_DTYPES, ENGINE } from '../domain/engine.js';
+import { COMPUTE_DTYPES, ENGINE, PROVIDER } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { Decoder } from '../evaluation/decoder.js';
 import { forwardPass } from '../evaluation/forward.js';
 import { openCheckpoint } from '../model/checkpoint.js';
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { fingerprint, installedOnnxruntime } from '../runtime/fingerprint.js';
-import { addMethodOptions, readMethod, wholeNumber, type MethodOptions } from './methodOptions.js';
+import { wholeNumber } from '../infra/commandLine.js';
+import { addMethodOptions, readMethod, type MethodOptions } from './methodOptions.js';
 import { printLine } from './output.js';
 
 interface ForwardOptions extends MethodOptions {
@@ -46,7 +47,7 @@ export interface ForwardReport {
   readonly method: string;
   readonly engine: {
     readonly onnxruntime: string;
-    readonly provider: 'cpu';
+    readonly provider: typeof PROVIDER;
     readonly graph: number;
     readonly dtype: (typeof COMPUTE_DTYPES)[number];
     readonly threads: number;
@@ -112,7 +113,7 @@ export async function forwardReport(folder: string, options: ForwardOptions): Pr
       spanMass: span === undefined ? null : byHead(last.probes.spanMass),
       finite,
       method: methodLabel(method),
-      engine: { onnxruntime: installedOnnxruntime(), provider: 'cpu', graph: ENGINE.graph, dtype, threads, fingerprint: fingerprint() },
+      engine: { onnxruntime: installedOnnxruntime(), provider: PROVIDER, graph: ENGINE.graph, dtype, threads, fingerprint: fingerprint() },
     };
   } finally {
     await decoder.dispose();

@@ -36,6 +36,8 @@ export class LocalWorker {
     mkdirSync(folder, { recursive: true });
     this.logFile = join(folder, 'worker.log');
     this.log = createWriteStream(this.logFile, { flags: 'a' });
+    // A log that cannot be written (a full disk) is no reason to end a sweep.
+    this.log.on('error', () => undefined);
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => undefined);
     this.start();
@@ -56,7 +58,10 @@ export class LocalWorker {
       await exited;
       clearTimeout(limit);
     }
-    await new Promise((resolve) => this.log.end(resolve));
+    await new Promise<void>((resolve) => {
+      if (this.log.destroyed) resolve();
+      else this.log.once('close', resolve).end();
+    });
   }
 
   private start(): void {

@@ -1,13 +1,15 @@
 /**
  * The ropesweep command: one file a verb. Every verb throws; this file alone prints errors and sets exit codes.
  */
-import { Command, CommanderError } from 'commander';
-import { EXIT, RopesweepError } from '../domain/errors.js';
+import { Command } from 'commander';
+import { EXIT } from '../domain/errors.js';
+import { exitCodeOf } from '../infra/commandLine.js';
 import { demoCommand } from './demo.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { forwardCommand } from './forward.js';
 import { grafanaRoleCommand } from './grafanaRole.js';
+import { watchOutput } from './output.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
 import { ropeCommand } from './rope.js';
@@ -57,21 +59,11 @@ async function main(): Promise<number> {
     await throwing(program()).parseAsync(process.argv);
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.badInput;
-    if (error instanceof RopesweepError) {
-      console.error(error.describe());
-      return error.exitCode;
-    }
-    console.error(error);
-    return EXIT.error;
+    return exitCodeOf(error);
   }
 }
 
-// A closed pipe (`ropesweep export | head`) is the reader's choice, not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.done);
-  throw error;
-});
+watchOutput();
 const exitCode = await main();
 // Libraries keep timers (the migration engine one of 10 s) that must not hold the shell; what was printed goes out first.
 await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((written) => stream.write('', written))));

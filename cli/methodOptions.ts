@@ -5,6 +5,7 @@
  */
 import { Option, type Command } from 'commander';
 import { RopesweepError } from '../domain/errors.js';
+import { wholeNumber } from '../infra/commandLine.js';
 import { methodSchema, type Method, type RopeGeometry } from '../domain/method.js';
 import { resolveMethod } from '../rope/method.js';
 
@@ -33,15 +34,6 @@ export interface MethodOptions extends Partial<Record<ParameterOption, number | 
 const number = (flag: string) => (text: string): number => {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new RopesweepError('OPTION_INVALID', { where: flag, what: `${JSON.stringify(text)} is not a number` });
-  return value;
-};
-
-/** A parser of whole numbers from `least` up, for an option's value. */
-export const wholeNumber = (flag: string, least = 1) => (text: string): number => {
-  const value = number(flag)(text);
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RopesweepError('OPTION_INVALID', { where: flag, what: `${text} is not a whole number from ${String(least)} up` });
-  }
   return value;
 };
 

@@ -1,5 +1,6 @@
 /** Options that several verbs share, declared once. */
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
+import { wholeNumber } from '../infra/commandLine.js';
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
@@ -10,8 +11,4 @@ export const homeOption = (): Option =>
   new Option('--home <folder>', 'folder of the embedded stack (default: .ropesweep, or ROPESWEEP_HOME)');
 
 export const slotOption = (): Option =>
-  new Option('--slots <n>', 'evaluation processes of the local worker (default: one a core)').argParser((text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number above 0.');
-    return value;
-  });
+  new Option('--slots <n>', 'evaluation processes of the local worker (default: one a core)').argParser(wholeNumber('--slots'));

@@ -1,6 +1,7 @@
 /**
  * What the command prints: JSON lines for programs, a live display or plain lines for people.
  */
+import { EXIT } from '../domain/errors.js';
 import type { CellProgress } from '../domain/ports.js';
 import type { CellCounts } from '../domain/plan.js';
 import type { SweepEndState } from '../domain/states.js';
@@ -34,4 +35,25 @@ export function duration(seconds: number): string {
   if (whole < 60) return `${String(whole)} s`;
   if (whole < 3600) return `${String(Math.floor(whole / 60))} min ${String(whole % 60)} s`;
   return `${String(Math.floor(whole / 3600))} h ${String(Math.floor((whole % 3600) / 60))} min`;
+}
+
+/**
+ * What happens when the reader of standard output goes away. For verbs that only print it is the reader's choice
+ * (`ropesweep export | head`): done. A run is stopped in order instead.
+ */
+let closed: () => void = () => process.exit(EXIT.done);
+
+export function whenOutputCloses(handler: () => void): void {
+  closed = handler;
+}
+
+export function watchOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') {
+      closed();
+      return;
+    }
+    console.error(`standard output cannot be written: ${error.message}`);
+    process.exit(EXIT.error);
+  });
 }

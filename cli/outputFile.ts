@@ -1,26 +1,27 @@
 /** Files that a verb writes for a person: whole or not at all, and a clear error where the place is not writable. */
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { RopesweepError } from '../domain/errors.js';
+import { makeFolder } from '../infra/embedded/homeFolder.js';
 
 /**
  * Writes beside the file first and renames, so that a file of that name is always complete.
  *
- * @throws RopesweepError FOLDER_UNWRITABLE
+ * @throws RopesweepError OUTPUT_UNWRITABLE
  */
 export async function writeOutput(file: string, text: Iterable<string>): Promise<void> {
   const partial = `${file}.${String(process.pid)}.part`;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    makeFolder(dirname(resolve(file)));
     await pipeline(Readable.from(text), createWriteStream(partial));
     await rename(partial, file);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
     if (!isFileError(error)) throw error;
-    throw new RopesweepError('FOLDER_UNWRITABLE', { where: file, what: error.message, mend: 'Name a file that you may write with --out.' }, { cause: error });
+    throw new RopesweepError('OUTPUT_UNWRITABLE', { where: file, what: error.message, mend: 'Name a file that you may write with --out.' }, { cause: error });
   }
 }
 

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { groupBy } from '../domain/groupBy.js';
 import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import { depthPercent } from '../report/labels.js';
 import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { planSweep, readSweepFile } from './planning.js';
@@ -99,7 +100,7 @@ function listed(title: string, lines: readonly string[]): string[] {
 
 function cellName(plan: Plan, cell: PlannedCell): string {
   const arm = plan.arms.find(({ id }) => id === cell.armId);
-  return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens, depth ${String(cell.axes.depth * 100)} %, seed ${String(cell.axes.seed)}`;
+  return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens, depth ${depthPercent(cell.axes.depth)} %, seed ${cell.axes.seed}`;
 }
 
 function armTable(plan: Plan): string {

@@ -8,7 +8,8 @@ import type { MethodName, RopeGeometry } from '../domain/method.js';
 import { readConfig } from '../model/config.js';
 import { effectiveScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
 import { plainInverseFrequencies } from '../rope/plain.js';
-import { addMethodOptions, readMethod, wholeNumber, type MethodOptions } from './methodOptions.js';
+import { wholeNumber } from '../infra/commandLine.js';
+import { addMethodOptions, readMethod, type MethodOptions } from './methodOptions.js';
 import { printJson, printLine } from './output.js';
 
 interface RopeOptions extends MethodOptions {

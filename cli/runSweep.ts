@@ -15,7 +15,7 @@ import { LocalWorker } from './localWorker.js';
 import type { RunEvent } from './output.js';
 import { planSweep, type SweepFile } from './planning.js';
 import type { RunDisplay } from './progress.js';
-import { stopRequests } from './stopRequests.js';
+import { isStopped, Stopped, stopRequests, unlessStopped } from './stopRequests.js';
 import { submitWorkflow } from './submitWorkflow.js';
 import { OwnerGone, watch } from './watch.js';
 
@@ -51,6 +51,7 @@ export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): 
       try {
         return await attempt(sweepFile, options, stop.signal, startedMs);
       } catch (error) {
+        if (error instanceof Stopped) return neverSubmitted(sweepFile, startedMs);
         if (!(error instanceof OwnerGone)) throw error;
         display.emit({ event: 'notice', message: 'the process that ran this sweep is gone: going on in its place' });
       }
@@ -69,22 +70,39 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
   try {
     if (connections.attached !== null) display.emit({ event: 'attached', sweep, pid: connections.attached.pid });
     connections.onRestart((part) => notice(`${part} died and was started again`));
+    unlessStopped(stop);
     await migrate(connections.databaseUrl);
     store = await openStore(connections.databaseUrl);
+    unlessStopped(stop);
     const plan = await planSweep(sweepFile, store);
     display.emit({ event: 'planned', sweep, cells: plan.counts, shards: plan.shards.length });
+    unlessStopped(stop);
     const { revision } = await store.submit(sweepFile.spec, plan);
-    const state = await reachEnd({ sweepFile, plan, revision, connections, store, options, stop });
+    const ended = await reachEnd({ sweepFile, plan, revision, connections, store, options, stop });
     display.done();
     const cells = await countCells(plan, store);
+    const state = ended === 'done' && !reachedAll(plan, cells) ? 'incomplete' : ended;
+    if (state !== ended) notice('another revision replaced this plan while it ran: some of its cells were not reached');
     if (!stop.aborted) await options.atEnd(store, connections.home);
-    return { event: 'finished', sweep, revision, state, cells, seconds: Math.round((Date.now() - startedMs) / 10) / 100 };
+    return { event: 'finished', sweep, revision, state, cells, seconds: secondsSince(startedMs) };
   } finally {
     display.done();
     await store?.close();
     await connections.close();
   }
 }
+
+const secondsSince = (startedMs: number): number => Math.round((Date.now() - startedMs) / 10) / 100;
+
+/** A run that was stopped before the store knew of it. */
+const neverSubmitted = ({ spec }: SweepFile, startedMs: number): Finished => ({
+  event: 'finished',
+  sweep: spec.name,
+  revision: 0,
+  state: 'stopped',
+  cells: { measured: 0, cached: 0, diverged: 0, infeasible: 0, failed: 0 },
+  seconds: secondsSince(startedMs),
+});
 
 async function reachEnd(context: Context): Promise<SweepEndState> {
   const { plan, store, connections, options, stop } = context;
@@ -99,6 +117,7 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
   const { display } = options;
   const temporal = await temporalOf(connections);
   const ours = connections.embedded && connections.attached === null;
+  if (isStopped(stop)) return ours ? store.finishSweep(plan.sweep, 'stopped') : 'stopped';
   const worker = ours
     ? new LocalWorker({
         home: connections.home,
@@ -125,8 +144,11 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
     }
   } finally {
     await worker?.stop();
-    // Draining hands shards back after the last look at the store; only then is `stopped` the whole truth.
-    if (stop.aborted && worker !== null) await store.finishSweep(plan.sweep, 'stopped');
+    if (isStopped(stop)) {
+      // Draining hands shards back after the last look at the store; only then is `stopped` the whole truth.
+      if (worker !== null) await store.finishSweep(plan.sweep, 'stopped');
+      else display.emit({ event: 'notice', message: 'this command stopped watching; the sweep goes on at the workers that have it' });
+    }
   }
 }
 
@@ -139,6 +161,10 @@ async function temporalOf(connections: Connections): Promise<TemporalServerInfo>
     throw error;
   }
 }
+
+/** Whether every cell of the plan has an end: a smaller revision, submitted meanwhile, takes cells out of the sweep. */
+const reachedAll = (plan: Plan, { measured, cached, diverged, infeasible, failed }: Finished['cells']): boolean =>
+  measured + cached + diverged + infeasible + failed === plan.cells.length;
 
 /** The plan's cells as they ended: cached ones are those that were known before this run. */
 async function countCells(plan: Plan, store: PrismaStore): Promise<Finished['cells']> {

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { RopesweepError } from '../domain/errors.js';
 import type { SweepId } from '../domain/ids.js';
 import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
+import { depthPercent } from '../report/labels.js';
 import { homeOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { withStoreIfAny } from './store.js';
@@ -61,7 +62,7 @@ function sweepTable(sweeps: readonly SweepStatus[]): string {
 function outcomeTable(outcomes: readonly OutcomeRow[]): string {
   const table = new Table({ head: ['arm', 'context', 'axes', 'state', 'attempts', 'reason'], style: { head: [], border: [] }, wordWrap: true });
   for (const { armLabel, contextTokens, axes, state, attempts, code, reason } of outcomes) {
-    const where = Object.entries(axes).map(([name, value]) => `${name} ${String(value)}`).join(', ');
+    const where = Object.entries(axes).map(([name, value]) => (name === 'depth' ? `depth ${depthPercent(value)} %` : `${name} ${value}`)).join(', ');
     table.push([armLabel, contextTokens, where, state, attempts, `${code}: ${reason}`]);
   }
   return table.toString();

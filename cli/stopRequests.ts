@@ -1,4 +1,21 @@
-/** SIGINT, SIGTERM and SIGHUP: the first asks for an orderly stop, a second one ends the process at once. */
+/**
+ * SIGINT, SIGTERM, SIGHUP and a reader that goes away: the first asks for an orderly stop, a second signal ends the
+ * process at once.
+ */
+import { whenOutputCloses } from './output.js';
+
+/** Thrown between two steps of a run that was asked to stop. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
+/** Asked anew each time: the compiler takes a signal that was not aborted for one that never will be. */
+export const isStopped = (signal: AbortSignal): boolean => signal.aborted;
+
+export function unlessStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw new Stopped('stopped by the user');
+}
+
 export interface StopRequests {
   readonly signal: AbortSignal;
   dispose(): void;
@@ -15,6 +32,7 @@ export function stopRequests(onFirst: () => void): StopRequests {
     onFirst();
   };
   for (const name of SIGNALS) process.on(name, handle);
+  whenOutputCloses(() => controller.abort());
   return {
     signal: controller.signal,
     dispose: () => {

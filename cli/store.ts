@@ -1,5 +1,6 @@
 /** Opens the store for verbs that only look: the configured PostgreSQL, the running stack's, or the embedded one for a moment. */
 import { RopesweepError } from '../domain/errors.js';
+import { homePath } from '../infra/embedded/homeFolder.js';
 import { openStoreConnection } from '../infra/connections.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
@@ -30,5 +31,5 @@ export async function withStoreIfAny<Result>(options: StoreOptions, use: (store:
 export async function withStore<Result>(options: StoreOptions, use: (store: PrismaStore) => Promise<Result>): Promise<Result> {
   const found = await withStoreIfAny(options, async (store) => ({ result: await use(store) }));
   if (found !== null) return found.result;
-  throw new RopesweepError('SWEEP_UNKNOWN', { where: options.home ?? '.ropesweep', what: 'nothing was run here yet, so there is no store', mend: 'Run a sweep first, or name the folder with --home.' });
+  throw new RopesweepError('SWEEP_UNKNOWN', { where: homePath(options.home), what: 'nothing was run here yet, so there is no store', mend: 'Run a sweep first, or name the folder with --home.' });
 }

@@ -31,6 +31,7 @@ export const ERRORS = {
   METHOD_INVALID: badInput('A RoPE method or its parameters are wrong.', 'See ropesweep rope --help for the methods and their parameters.'),
   SWEEP_UNKNOWN: badInput('The store knows no sweep of that name.', 'See ropesweep status for the sweeps it knows.'),
   FOLDER_UNWRITABLE: badInput('ropesweep cannot write to its folder.', 'Give yourself the right to write there, or set ROPESWEEP_HOME to another folder.'),
+  OUTPUT_UNWRITABLE: badInput('A file that was asked for cannot be written.', 'Name a place that you may write.'),
   FOLDER_ON_NETWORK: badInput('The folder of the embedded stack lies on a network file system.', 'Set ROPESWEEP_HOME to a folder on a local disk.'),
   STACK_LOCKED: badInput('Another sweep is running on the embedded stack.', 'Wait until it ends, or stop the process that the message names.'),
   PORT_TAKEN: badInput('A configured port is taken.', 'Free the port or configure another one.'),
@@ -39,6 +40,7 @@ export const ERRORS = {
   TEMPORAL_UNAVAILABLE: { what: 'No Temporal server could be found or installed.', mend: 'Set TEMPORAL_CLI_PATH to a temporal binary, or TEMPORAL_ADDRESS to a server.', retryable: false, exitCode: EXIT.error },
   STACK_FAILED: { what: 'A part of the embedded stack did not start.', mend: 'Read the log file that the message names; ropesweep doctor checks each part.', retryable: true, exitCode: EXIT.error },
   STORE_LOST: { what: 'PostgreSQL does not answer.', mend: 'It is tried again until it is back.', retryable: true, exitCode: EXIT.error },
+  DISK_FULL: { what: 'The disk of PostgreSQL is full.', mend: 'Free space there; what waits is tried again, and the same command goes on.', retryable: true, exitCode: EXIT.error },
   LEASE_LOST: { what: 'Another attempt holds the shard.', mend: 'Nothing: the newer attempt goes on.', retryable: false, exitCode: EXIT.error },
   SLOT_CRASHED: { what: 'The evaluation process died.', mend: 'The shard is tried again; see the log of the worker.', retryable: true, exitCode: EXIT.incomplete },
   SLOT_SILENT: { what: 'The evaluation process passed the deadline of its phase and was killed.', mend: 'The shard is tried again; see the log of the worker.', retryable: true, exitCode: EXIT.incomplete },
@@ -53,6 +55,21 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * Reasons that lie in where a cell was tried and not in the cell: quarantined with one of these, it is planned again by
+ * the next submission, for by then a person may have mended the place.
+ */
+export const PLACE_CODES: readonly ErrorCode[] = [
+  'CHECKPOINT_MISSING',
+  'CHECKPOINT_INVALID',
+  'WEIGHTS_MISMATCH',
+  'TABLE_MISMATCH',
+  'FINGERPRINT_MIXED',
+  'WORKER_LOST',
+  'STORE_LOST',
+  'DISK_FULL',
+];
 
 /** One place of bad input: where it is, what is wrong there, what would be right. */
 export interface Problem {

@@ -51,6 +51,7 @@ export const SIGNALS = {
 /** Types of ApplicationFailure that evaluateShard throws and the shard workflow decides by: error codes, and draining. */
 export const FAILURES = {
   storeLost: 'STORE_LOST',
+  diskFull: 'DISK_FULL',
   leaseLost: 'LEASE_LOST',
   draining: 'DRAINING',
 } as const;

@@ -45,6 +45,7 @@ export function applyOverride(tree: unknown, { written, path, value }: Override)
     } else if (typeof here !== 'object' || here === null) {
       return problem(`${parent} is ${here === null ? 'null' : JSON.stringify(here)}, which holds nothing inside`, 'Set the whole of it.');
     }
+    if (typeof part === 'string' && part in Object.prototype) return problem(`${part} is no key of a sweep file`, 'See docs/schema/sweep.schema.json for the keys.');
     const node = here as Record<string | number, unknown>;
     if (last) node[part] = value;
     else here = node[part] ??= typeof path[depth + 1] === 'number' ? [] : {};

@@ -7,10 +7,10 @@ import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { RopesweepError } from '../domain/errors.js';
 
-/** Folders that a spec may name: ROPESWEEP_ROOTS, separated like PATH; else the working directory and the sweep file's folder. */
+/** Folders that a spec may name: the working directory, the sweep file's folder, and those of ROPESWEEP_ROOTS, separated like PATH. */
 export function configuredRoots(specFile: string, env: NodeJS.ProcessEnv = process.env): string[] {
   const configured = (env['ROPESWEEP_ROOTS'] ?? '').split(path.delimiter).filter((root) => root !== '');
-  return configured.length > 0 ? configured.map((root) => path.resolve(root)) : [process.cwd(), path.dirname(path.resolve(specFile))];
+  return [process.cwd(), path.dirname(path.resolve(specFile)), ...configured.map((root) => path.resolve(root))];
 }
 
 export interface SpecPaths {

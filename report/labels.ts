@@ -2,6 +2,9 @@
 import type { StateCounts } from './aggregate.js';
 import type { Interval } from './statistics/wilson.js';
 
+/** One fraction as per cent: 12.5. */
+export const depthPercent = (depth: number): string => String(Number((depth * 100).toFixed(4)));
+
 /** Fractions as per cent, with as few decimals as keep them apart: 0, 33.3, 66.7, 100. */
 export function depthLabels(depths: readonly number[]): string[] {
   const withDecimals = (decimals: number): string[] => depths.map((depth) => String(Number((depth * 100).toFixed(decimals))));
@@ -9,7 +12,7 @@ export function depthLabels(depths: readonly number[]): string[] {
     const labels = withDecimals(decimals);
     if (new Set(labels).size === depths.length) return labels;
   }
-  return depths.map((depth) => String(depth * 100));
+  return depths.map(depthPercent);
 }
 
 /** `3 measured, 2 failed`: states that some cell has; empty without cells. */

@@ -32,12 +32,16 @@ export async function endedShards(client: Client, shards: readonly ShardId[]): P
 /**
  * Raises the lease number: whoever held the shard before can write no more.
  *
+ * @returns null if the shard has ended or its sweep does not run
  * @throws RopesweepError FINGERPRINT_MIXED, and then the shard is as it was.
  */
 export async function lease(transaction: Client, shard: ShardId, place: Place): Promise<LeasedShard | null> {
   const before = await lockShard(transaction, shard);
   if (!shardStatesBefore('leased').includes(before.state)) return null;
   const row = await findShard(transaction, shard);
+  // A sweep that was stopped or cancelled starts nothing more, whatever workflow still asks.
+  const sweep = await transaction.sweep.findUniqueOrThrow({ where: { id: row.sweep }, select: { state: true } });
+  if (sweep.state !== 'running') return null;
   refuseMixed(row, place);
   await adoptForShard(transaction, shard);
   await transaction.$executeRaw`

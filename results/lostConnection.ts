@@ -51,13 +51,20 @@ const DEADLOCK_CODES = new Set(['40P01', 'P2034']);
 /** Whether PostgreSQL broke the transaction off because it and another waited for each other: said again, it passes. */
 export const isDeadlock = (error: unknown): boolean => [...chain(error)].some((link) => codesOf(link).some((code) => DEADLOCK_CODES.has(code)));
 
-/** STORE_LOST if the connection to PostgreSQL was lost or could not be made; any other error as it is. */
+/** SQLSTATE disk_full. */
+const DISK_FULL_CODE = '53100';
+
+/**
+ * STORE_LOST if the connection to PostgreSQL was lost or could not be made, DISK_FULL if it has no room; any other error
+ * as it is.
+ */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof RopesweepError) return error;
   const links = [...chain(error)];
-  if (!links.some(isLost)) return error;
+  const full = links.some((link) => codesOf(link).includes(DISK_FULL_CODE));
+  if (!full && !links.some(isLost)) return error;
   const said = links.map((link) => field(link, 'originalMessage') ?? field(link, 'message')).findLast((text) => typeof text === 'string');
   // Prisma puts a source excerpt before the message: its last line is the message.
   const reason = typeof said === 'string' ? (said.trim().split('\n').at(-1) ?? said) : 'no answer';
-  return new RopesweepError('STORE_LOST', { where: 'PostgreSQL', what: reason }, { cause: error });
+  return new RopesweepError(full ? 'DISK_FULL' : 'STORE_LOST', { where: 'PostgreSQL', what: reason }, { cause: error });
 }

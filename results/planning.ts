@@ -1,6 +1,7 @@
 /**
  * What a plan asks the store: which cells have numbers or an outcome, and digests of files that were hashed before.
  */
+import { PLACE_CODES } from '../domain/errors.js';
 import type { CellKey } from '../domain/ids.js';
 import type { FileDigest, KnownCell } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
@@ -13,7 +14,10 @@ interface KnownRow {
   readonly reason: string | null;
 }
 
-/** Those of `keys` that the store knows. A measurement stands before an outcome. */
+/**
+ * Those of `keys` that the store knows. A measurement stands before an outcome; an outcome whose reason lies in the place
+ * where the cell was tried is none: the next submission plans the cell again.
+ */
 export async function knownCells(
   client: Client,
   keys: readonly CellKey[],
@@ -27,6 +31,7 @@ export async function knownCells(
       FROM unnest(${some}::text[]) AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
       LEFT JOIN outcomes o ON o.cell_key = asked.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
+        AND o.code <> ALL (${PLACE_CODES}::text[])
       WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL`;
     for (const { key, state, reason } of rows) known.set(key, { state, reason });
   }

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { NUMERICS_VERSION } from '../domain/engine.js';
-import { RopesweepError } from '../domain/errors.js';
+import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import { id, type ShardId, type SweepId } from '../domain/ids.js';
 import type { Plan, PlannedArm, PlannedCell, PlannedShard } from '../domain/plan.js';
@@ -37,12 +37,14 @@ export async function submit(transaction: Client, spec: SweepSpec, plan: Plan): 
   const revision = same ? current.number : (current?.number ?? 0) + 1;
   if (!same) await insertRevision(transaction, revision, spec, plan);
   await upsertArms(transaction, plan.sweep, plan.arms);
+  const open = await lockOpenShards(transaction, plan.sweep);
+  await planAgain(transaction, plan);
   if (same) {
     await adoptForSweep(transaction, plan.sweep);
-    const shardOfCell = await insertShards(transaction, plan, revision, await strayShards(transaction, plan));
+    const shardOfCell = await insertShards(transaction, plan, revision, open, await strayShards(transaction, plan));
     await moveToShards(transaction, plan.sweep, shardOfCell);
   } else {
-    const shardOfCell = await insertShards(transaction, plan, revision, plan.shards);
+    const shardOfCell = await insertShards(transaction, plan, revision, open, plan.shards);
     await upsertMemberships(transaction, plan, revision, shardOfCell);
     await leaveUnplanned(transaction, plan.sweep, revision);
     if (plan.cells.length > ANALYZE_CELLS) await transaction.$executeRaw`ANALYZE memberships, shards`;
@@ -116,6 +118,38 @@ async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly 
   }
 }
 
+interface OpenShard {
+  readonly id: string;
+  readonly revision: number;
+}
+
+/** Before any membership is locked: whoever writes results holds its shard first. */
+const lockOpenShards = (transaction: Client, sweep: SweepId): Promise<OpenShard[]> =>
+  transaction.$queryRaw<OpenShard[]>`
+    SELECT id, revision FROM shards WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[])
+    ORDER BY id FOR NO KEY UPDATE`;
+
+/** Forgets outcomes whose reason lay in the place where the cell was tried: a person may have mended it. */
+async function planAgain(transaction: Client, plan: Plan): Promise<void> {
+  const keys = plan.cells.filter((cell) => cell.state === 'planned').map((cell) => cell.key).sort();
+  for (const some of chunks(keys)) {
+    const forgotten = await transaction.$executeRaw`
+      DELETE FROM outcomes
+      WHERE cell_key = ANY (${some}::text[]) AND device_class = ${plan.deviceClass} AND engine_version = ${plan.engineVersion}
+        AND code = ANY (${PLACE_CODES}::text[])`;
+    if (forgotten === 0) continue;
+    await transaction.$executeRaw`
+      UPDATE memberships m SET state = 'planned'
+      FROM (
+        SELECT sweep_id, cell_key, arm_id FROM memberships x
+        WHERE sweep_id = ${plan.sweep} AND state = 'failed' AND cell_key = ANY (${some}::text[])
+          AND NOT EXISTS (SELECT FROM outcomes o WHERE o.cell_key = x.cell_key AND o.device_class = ${plan.deviceClass} AND o.engine_version = ${plan.engineVersion})
+        ORDER BY cell_key, arm_id FOR UPDATE
+      ) AS again
+      WHERE (m.sweep_id, m.cell_key, m.arm_id) = (again.sweep_id, again.cell_key, again.arm_id)`;
+  }
+}
+
 /** Shards of the plan with a planned cell that no open shard has; none but where the plan and a run crossed. */
 async function strayShards(transaction: Client, plan: Plan): Promise<PlannedShard[]> {
   const strays = await transaction.$queryRaw<{ cellKey: string }[]>`
@@ -146,12 +180,10 @@ async function insertShards(
   transaction: Client,
   plan: Plan,
   revision: number,
+  open: readonly OpenShard[],
   shards: readonly PlannedShard[],
 ): Promise<Map<string, string>> {
   const ordinals = inOrderOfStart(plan);
-  const open = await transaction.$queryRaw<{ id: string; revision: number }[]>`
-    SELECT id, revision FROM shards WHERE sweep_id = ${plan.sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[])
-    ORDER BY id FOR NO KEY UPDATE`;
   const openIds = new Set(open.map((shard) => shard.id));
   const planned = new Set<string>(shards.map((shard) => shard.id));
   const old = open.filter((shard) => shard.revision < revision && !planned.has(shard.id)).map((shard) => shard.id);

@@ -8,17 +8,19 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime, DefaultLogger, Worker } from '@temporalio/worker';
-import { Command, InvalidArgumentError } from 'commander';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Command } from 'commander';
 import pRetry from 'p-retry';
 import { controlActivities } from '../activities/control.js';
 import { evaluateActivities } from '../activities/evaluate.js';
 import { EXIT, RopesweepError } from '../domain/errors.js';
 import { CONTROL_QUEUE, HEARTBEAT, evaluationQueue } from '../domain/orchestration.js';
-import type { Place } from '../domain/ports.js';
-import { engineVersion } from '../domain/engine.js';
+import type { Place, Store } from '../domain/ports.js';
+import { engineVersion, PROVIDER } from '../domain/engine.js';
+import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
+import { migrate } from '../results/migrate.js';
 import { openStore } from '../results/store.js';
 import { fingerprint } from '../runtime/fingerprint.js';
 import { temporalExecutions } from './executions.js';
@@ -36,20 +38,14 @@ interface Options {
 /** How long a draining worker waits for its activities to hand their shards back. */
 const DRAIN_MS = 20_000;
 
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number.');
-  return value;
-};
-
-const slotCount = (text: string): number | 'auto' => (text === 'auto' ? text : count(text));
+const slotCount = (text: string): number | 'auto' => (text === 'auto' ? text : wholeNumber('--slots', 0)(text));
 
 export function workerCommand(): Command {
   return new Command('ropesweep worker')
     .description('Run a worker: evaluation slots on this machine, and with --control also workflows and store activities.')
     .option('--control', 'run workflows and store activities; without --slots nothing else', false)
     .option('--slots <n>', 'evaluation processes, or auto for one a core (default: auto; 0 with --control)', slotCount)
-    .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', count)
+    .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', wholeNumber('--threads'))
     .option('--device-class <name>', 'class of this node; sweeps name the class they want', 'cpu')
     .addHelpText(
       'after',
@@ -61,89 +57,116 @@ Examples:
   ropesweep worker --slots 8 --threads 4     eight evaluation processes on this node
   ropesweep worker --control --slots 2       everything on one machine`,
     )
+    .exitOverride()
     .action(run);
 }
 
 async function run(options: Options): Promise<void> {
+  const stop = new StopRequests();
   const databaseUrl = process.env['DATABASE_URL'];
   if (databaseUrl === undefined) {
     throw new RopesweepError('CONFIG_INVALID', { where: 'DATABASE_URL', what: 'it is not set', mend: 'Set it to the PostgreSQL of the sweep; a worker starts no database.' });
   }
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
-  const { slots, threads } = chooseSlots(options);
-  const store = await openStore(databaseUrl);
-  const place: Place = {
-    worker: `${hostname()}/${String(process.pid)}`,
-    fingerprint: fingerprint(),
-    engineVersion: engineVersion('cpu'),
-    deviceClass: options.deviceClass,
-  };
-  const pool = new ForkedSlots({ slots, threads, place });
   const { connectionOptions, namespace } = temporalFromEnvironment();
-  // A worker may be started before its server: it says so and tries again.
-  const connect = <Result>(open: () => Promise<Result>): Promise<Result> =>
-    pRetry(open, {
-      retries: 60,
-      minTimeout: 250,
-      maxTimeout: 5_000,
-      onFailedAttempt: ({ error, attemptNumber }) => {
-        if (attemptNumber % 10 === 1) console.error(`waiting for the Temporal server: ${error.message}`);
-      },
-    });
-  const native = await connect(() => NativeConnection.connect(connectionOptions));
-  const common = { connection: native, namespace, shutdownGraceTime: 0, shutdownForceTime: DRAIN_MS };
-  const workers: Worker[] = [];
-  const connection = options.control ? await connect(() => Connection.connect(connectionOptions)) : null;
-  if (connection !== null) {
-    const client = new Client({ connection, namespace });
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: CONTROL_QUEUE,
-        workflowBundle: { code: await readFile(fileURLToPath(new URL('../workflows/bundle.cjs', import.meta.url)), 'utf8') },
-        activities: controlActivities({ store, executions: temporalExecutions(client) }),
-        maxConcurrentActivityTaskExecutions: 20,
-      }),
-    );
-  }
-  if (slots > 0) {
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: evaluationQueue(options.deviceClass),
-        activities: evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) }),
-        // A task is taken only when a slot is free, so nothing waits behind a busy device.
-        maxConcurrentActivityTaskExecutions: slots,
-        maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-        defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-      }),
-    );
-    const selfTest = await passesSelfTest(pool);
-    await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass: place.deviceClass, slots, fingerprint: place.fingerprint, selfTest: selfTest ? 'passed' : 'failed' });
-    if (!selfTest) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
-  }
-  const alive = setInterval(() => {
-    store.heartbeatWorker(place.worker).catch((error: unknown) => console.error(`the worker's registry row could not be kept fresh: ${String(error)}`));
-  }, HEARTBEAT.everyMs);
+  await untilItAnswers('PostgreSQL', () => migrate(databaseUrl));
+  const store = await openStore(databaseUrl);
+  const native = await untilItAnswers('the Temporal server', () => NativeConnection.connect(connectionOptions));
+  const common: CommonOptions = { connection: native, namespace, shutdownGraceTime: 0, shutdownForceTime: DRAIN_MS };
 
-  const drain = (): void => {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  };
-  process.on('SIGTERM', drain);
-  // A worker that a command forked ends with it: the channel closes when the command is gone, even by kill -9.
-  process.on('disconnect', drain);
-  process.on('SIGINT', process.connected ? () => undefined : drain);
-  process.send?.({ kind: 'ready', slots, threads });
+  const connection = options.control ? await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions)) : null;
+  const control = connection === null ? [] : [await controlWorker(common, store, new Client({ connection, namespace }))];
+  const evaluation = await evaluationWorker(common, store, options);
+  stop.drainInstead([...control, ...evaluation.workers]);
+  process.send?.({ kind: 'ready' });
   try {
-    await Promise.all(workers.map((worker) => worker.run()));
+    await Promise.all([...control, ...evaluation.workers].map((worker) => worker.run()));
   } finally {
-    clearInterval(alive);
-    await pool.close();
-    if (slots > 0) await store.unregisterWorker(place.worker).catch(() => undefined);
+    await evaluation.close();
     await store.close();
     await connection?.close();
     await native.close();
   }
+}
+
+type CommonOptions = Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime'>;
+
+/**
+ * SIGTERM, SIGINT, and the end of the command that forked this worker (the channel closes, even by kill -9). Listened for
+ * from the first moment: until the workers run there is nothing to hand back, so the process just ends.
+ */
+class StopRequests {
+  private act: () => void = () => process.exit(EXIT.done);
+
+  constructor() {
+    const forked = process.connected;
+    process.on('SIGTERM', () => this.act());
+    process.on('disconnect', () => this.act());
+    // Ctrl-C of a terminal is the command's to answer where a command forked this worker.
+    process.on('SIGINT', () => {
+      if (!forked) this.act();
+    });
+  }
+
+  drainInstead(workers: readonly Worker[]): void {
+    this.act = () => {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    };
+  }
+}
+
+/** A worker may be started before its servers: it says what it waits for, and tries again for some minutes. */
+function untilItAnswers<Result>(what: string, open: () => Promise<Result>): Promise<Result> {
+  return pRetry(open, {
+    retries: 60,
+    minTimeout: 250,
+    maxTimeout: 5_000,
+    shouldRetry: ({ error }) => !(error instanceof RopesweepError) || error.retryable,
+    onFailedAttempt: ({ error, attemptNumber }) => {
+      if (attemptNumber % 10 === 1) console.error(`waiting for ${what}: ${error.message}`);
+    },
+  });
+}
+
+async function controlWorker(common: CommonOptions, store: Store, client: Client): Promise<Worker> {
+  return Worker.create({
+    ...common,
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: { code: await readFile(fileURLToPath(new URL('../workflows/bundle.cjs', import.meta.url)), 'utf8') },
+    activities: controlActivities({ store, executions: temporalExecutions(client) }),
+    maxConcurrentActivityTaskExecutions: 20,
+  });
+}
+
+/** The worker of this machine's slots, registered and tested; none without slots. */
+async function evaluationWorker(common: CommonOptions, store: Store, options: Options): Promise<{ workers: Worker[]; close: () => Promise<void> }> {
+  const { slots, threads } = chooseSlots(options);
+  if (slots === 0) return { workers: [], close: () => Promise.resolve() };
+  const { deviceClass } = options;
+  const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(), engineVersion: engineVersion(PROVIDER), deviceClass };
+  const pool = new ForkedSlots({ slots, threads, place });
+  const passed = await passesSelfTest(pool);
+  await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass, slots, fingerprint: place.fingerprint, selfTest: passed ? 'passed' : 'failed' });
+  if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
+
+  const worker = await Worker.create({
+    ...common,
+    taskQueue: evaluationQueue(deviceClass),
+    activities: evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) }),
+    // A task is taken only when a slot is free, so nothing waits behind a busy device.
+    maxConcurrentActivityTaskExecutions: slots,
+    maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+    defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+  });
+  const alive = setInterval(() => {
+    store.heartbeatWorker(place.worker).catch((error: unknown) => console.error(`the worker's registry row could not be kept fresh: ${String(error)}`));
+  }, HEARTBEAT.everyMs);
+  const close = async (): Promise<void> => {
+    clearInterval(alive);
+    await pool.close();
+    await store.unregisterWorker(place.worker).catch(() => undefined);
+  };
+  return { workers: [worker], close };
 }
 
 async function passesSelfTest(pool: ForkedSlots): Promise<boolean> {
@@ -155,6 +178,5 @@ try {
   await workerCommand().parseAsync(process.argv.slice(3), { from: 'user' });
   process.exit(EXIT.done);
 } catch (error) {
-  console.error(error instanceof RopesweepError ? error.describe() : error);
-  process.exit(error instanceof RopesweepError ? error.exitCode : EXIT.error);
+  process.exit(exitCodeOf(error));
 }

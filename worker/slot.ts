@@ -2,7 +2,7 @@
  * The child process of one slot: evaluates one job after another and says what it does over the fork's channel.
  * ONNX Runtime computes synchronously, so nothing here answers while a run lasts; the parent heartbeats and kills.
  */
-import { RopesweepError } from '../domain/errors.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
 import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
 import { selfTest } from '../evaluation/selfTest.js';
 import { Evaluator } from '../evaluation/shard.js';
@@ -32,7 +32,7 @@ async function answer(message: ToSlot): Promise<void> {
     }
   } catch (error) {
     const code = error instanceof RopesweepError ? error.code : 'INTERNAL';
-    say({ kind: 'refused', code, message: error instanceof Error ? error.message : String(error) });
+    say({ kind: 'refused', code, message: messageOf(error) });
   }
 }
 

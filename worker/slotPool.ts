@@ -118,6 +118,8 @@ export class ForkedSlots implements SlotPool {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });
+    // A message to a child that was just killed fails on its channel; its exit says all there is to say.
+    child.on('error', () => undefined);
     return { child, weightsId: null };
   }
 

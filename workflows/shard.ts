@@ -4,7 +4,7 @@
  * | failure | counted | then |
  * | --- | --- | --- |
  * | SLOT_CRASHED, SLOT_SILENT, FINGERPRINT_MIXED, anything unknown | yes | again after a backoff; after `maximumAttempts` what is left is quarantined |
- * | worker lost (heartbeat timeout), draining, STORE_LOST, LEASE_LOST | no | again after a backoff |
+ * | worker lost (heartbeat timeout), draining, STORE_LOST, DISK_FULL, LEASE_LOST | no | again after a backoff |
  * | bad input and mismatches (not retryable) | - | quarantined at once with the reason |
  *
  * Uncounted retries are bounded too, so that no shard can go round for ever without a person hearing of it.
@@ -45,6 +45,7 @@ function classify(error: unknown): Failure {
       case FAILURES.leaseLost:
       case FAILURES.draining:
       case FAILURES.storeLost:
+      case FAILURES.diskFull:
         return { code, reason, verdict: 'again' };
       default:
         return { code, reason, verdict: cause.nonRetryable === true ? 'quarantine' : 'counted' };

@@ -63,7 +63,7 @@ function refuseForeign(folder: string): void {
 }
 
 /** mkdir -p, level by level: Node's own recursive mkdir never returns below /proc. */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
   try {

@@ -63,7 +63,8 @@ export async function initialiseOnce(
       '--locale=C',
       ...(options.durable ? [] : ['--no-sync']),
     ]);
-    const child = spawn(command, args, { ...account, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A session of its own: Ctrl-C in the terminal asks the command to stop, not initdb to fail.
+    const child = spawn(command, args, { ...account, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const [code] = (await once(child, 'close')) as [number | null];

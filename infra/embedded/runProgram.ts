@@ -15,7 +15,8 @@ export interface RunOptions {
 
 export function runProgram(command: string, args: readonly string[], { limitMs, env = process.env, cwd = process.cwd() }: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs, killSignal: 'SIGKILL' });
+    // A session of its own: Ctrl-C in the terminal asks the command to stop, not the program to fail.
+    const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs, killSignal: 'SIGKILL', detached: true });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
     child.once('error', (error) => resolve({ ok: false, said: error.message }));

@@ -179,8 +179,8 @@ describe('a sweep is refused before anything starts', () => {
 });
 
 describe('roots', () => {
-  it('are the working directory and the folder of the sweep file, unless ROPESWEEP_ROOTS names others', () => {
+  it('are the working directory and the folder of the sweep file, and those that ROPESWEEP_ROOTS adds', () => {
     expect(configuredRoots('/a/b/sweep.yaml', {})).toEqual([process.cwd(), '/a/b']);
-    expect(configuredRoots('/a/b/sweep.yaml', { ROPESWEEP_ROOTS: ['/models', '/data'].join(path.delimiter) })).toEqual(['/models', '/data']);
+    expect(configuredRoots('/a/b/sweep.yaml', { ROPESWEEP_ROOTS: ['/models', '/data'].join(path.delimiter) })).toEqual([process.cwd(), '/a/b', '/models', '/data']);
   });
 });

@@ -66,7 +66,7 @@ describe('ropesweep report', () => {
 
   it('says which file it cannot write', async () => {
     await expect(printed(reportCommand(), 'reported', '--out', join(folder, 'reports', 'reported.html', 'below-a-file.html'))).rejects.toMatchObject({
-      code: 'FOLDER_UNWRITABLE',
+      code: 'OUTPUT_UNWRITABLE',
       problems: [{ where: expect.stringContaining('below-a-file.html') as string }],
     });
   });
