@@ -4,6 +4,7 @@
  * The store is the truth throughout: the workflow pulls shards from it, this process reads progress from it, and a
  * run that finds an earlier one's work there goes on with it.
  */
+import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
 import { evaluationQueue } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
@@ -85,12 +86,18 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
     if (state !== ended) notice('another revision replaced this plan while it ran: some of its cells were not reached');
     if (!stop.aborted) await options.atEnd(store, connections.home);
     return { event: 'finished', sweep, revision, state, cells, seconds: secondsSince(startedMs) };
+  } catch (error) {
+    // The owner took its servers with it, whatever this process was doing with them.
+    if (isLost(error) && connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack stopped it');
+    throw error;
   } finally {
     display.done();
     await store?.close();
     await connections.close();
   }
 }
+
+const isLost = (error: unknown): boolean => error instanceof RopesweepError && error.code === 'STORE_LOST';
 
 const secondsSince = (startedMs: number): number => Math.round((Date.now() - startedMs) / 10) / 100;
 

@@ -60,7 +60,7 @@ interface Database {
 }
 
 /** How long an owner waits for attached commands to read the last rows. */
-const ATTACHED_LIMIT_MS = 10_000;
+const ATTACHED_LIMIT_MS = 30_000;
 /** A port that was free may be taken by another program before the server listens. */
 const PORT_ATTEMPTS = 3;
 

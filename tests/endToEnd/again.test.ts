@@ -81,4 +81,46 @@ describe('running a sweep', () => {
     expect(finished(two).state).toBe('done');
     expect(processesOf(place.folder)).toEqual([]);
   });
+
+  it('obeys Ctrl-C before the first cell too: exit code 3, nothing left running', async () => {
+    for (const after of [300, 900, 1_800]) {
+      const run = place.start(['run', spec, '--json', '--set', 'tasks[0].seeds=[71]']);
+      await new Promise((resolve) => setTimeout(resolve, after));
+      run.child.kill('SIGINT');
+      const { code, stderr, stdout } = await run.ended;
+      // Before its handlers stand, a process ends by the signal itself.
+      if (code !== null) expect(code, `${after} ms: ${stderr}`).toBe(3);
+      if (stdout.includes('finished')) expect(finished({ code, stderr, stdout }).state).toBe('stopped');
+      expect(processesOf(place.folder), `${after} ms`).toEqual([]);
+    }
+  });
+
+  it('stops in order when its reader goes away', async () => {
+    const run = place.start(['run', spec, '--json', '--set', 'tasks[0].seeds=[72]', '--set', 'contextTokens=[2048,3072]']);
+    await waitFor('the first cells', () => measured(run) >= 1);
+    run.child.stdout?.destroy();
+    expect((await run.ended).code).toBe(3);
+    expect(processesOf(place.folder)).toEqual([]);
+  });
+
+  it('does not call a run done whose plan a smaller one replaced', async () => {
+    const first = place.start(['run', spec, '--json', '--set', 'tasks[0].seeds=[81,82]', '--set', 'contextTokens=[1024,2048,3072]', '--slots', '1']);
+    await waitFor('the first cells', () => measured(first) >= 1);
+    const smaller = await place.run(['run', spec, '--json', '--set', 'tasks[0].seeds=[81]', '--set', 'contextTokens=[1024]']);
+    expect(smaller.code, smaller.stderr).toBe(0);
+    const ended = await first.ended;
+    expect(ended.code, ended.stderr).toBe(3);
+    expect(finished(ended).state).toBe('incomplete');
+    expect(ended.stdout).toContain('another revision replaced this plan');
+  });
+
+  it('survives attachers that submit again and again while results are written', async () => {
+    const args = ['run', spec, '--json', '--set', 'tasks[0].seeds=[91,92,93,94,95,96]', '--set', 'contextTokens=[128,256,512,1024]'];
+    const first = place.start(args);
+    await waitFor('the first cells', () => measured(first) >= 1);
+    const attached = await Promise.all([place.run(args), place.run(args), place.run(args)]);
+    const owner = await first.ended;
+    for (const { code, stderr } of [owner, ...attached]) expect(code, stderr).toBe(0);
+    for (const ended of [owner, ...attached]) expect(finished(ended).state).toBe('done');
+  });
 });
