@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import getPort from 'get-port';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
+import { startGuardian } from '../../infra/embedded/guardian.js';
 import { startPostgres } from '../../infra/embedded/postgres.js';
 import { migrate } from '../../results/migrate.js';
 
@@ -23,14 +24,18 @@ const TEMPLATE = 'ropesweep_template';
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'ropesweep-tests-'));
+  // A test run that is killed takes its server with it.
+  const guardian = startGuardian();
   const server = await startPostgres({
     folder: join(folder, 'postgres'),
     port: await getPort(),
     logFile: join(folder, 'postgres.log'),
     durable: false,
+    onSpawn: (pid) => guardian.watch(pid, 'SIGINT'),
   });
   const stop = async () => {
     await server.stop();
+    guardian.release();
     rmSync(folder, { recursive: true, force: true });
   };
   try {
