@@ -13,6 +13,7 @@ interface ExportCommandOptions {
   readonly out?: string;
   readonly resultsOnly: boolean;
   readonly home?: string;
+  readonly json: boolean;
 }
 
 export function exportCommand(): Command {
@@ -21,6 +22,7 @@ export function exportCommand(): Command {
     .argument('<sweep>', 'name of a sweep')
     .addOption(homeOption())
     .addOption(new Option('--format <format>', 'how the rows are written').choices(EXPORT_FORMATS).default('csv'))
+    .option('--json', 'the same as --format jsonl', false)
     .option('--out <file>', 'write to a file (default: standard output)')
     .option('--results-only', 'leave out which run, when, where and why not: two runs of the same cells give the same bytes', false)
     .addHelpText(
@@ -38,6 +40,6 @@ Examples:
 
 async function exportSweep(sweep: string, options: ExportCommandOptions): Promise<void> {
   const rows = await withStore(options, (store) => store.rows(id<SweepId>(sweep)));
-  const text = exportRows(rows, options);
+  const text = exportRows(rows, { ...options, format: options.json ? 'jsonl' : options.format });
   await (options.out === undefined ? writeStandardOutput(text) : writeOutput(options.out, text));
 }

@@ -90,7 +90,7 @@ export function planText(plan: Plan): string {
   ].join('\n');
 }
 
-const continued = (length: number | null): string => (length === null ? 'not continued' : `continued at ${number(length)}`);
+const continued = (length: number | null): string => (length === null ? 'not continued' : `continued at ${length}`);
 
 function listed(title: string, lines: readonly string[]): string[] {
   if (lines.length === 0) return [];

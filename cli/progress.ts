@@ -15,16 +15,23 @@ export interface Rate {
 /** Ended cells of a sweep: everything but planned. */
 export const endedCells = ({ cells }: SweepStatus): number => cells.total - cells.planned;
 
-/** Rate over the run so far, from the first status it was given. */
+/** The rate is that of the last seconds: an average over the run would carry its start along. */
+const WINDOW_MS = 10_000;
+
 export class RateMeter {
-  private first: { readonly at: number; readonly ended: number } | null = null;
+  private looks: { readonly at: number; readonly ended: number }[] = [];
 
   measure(status: SweepStatus, nowMs: number): Rate {
-    this.first ??= { at: nowMs, ended: endedCells(status) };
-    const seconds = (nowMs - this.first.at) / 1000;
-    const ended = endedCells(status) - this.first.ended;
-    if (ended <= 0 || seconds <= 0) return { cellsPerSecond: 0, etaSeconds: null };
-    const cellsPerSecond = ended / seconds;
+    const now = { at: nowMs, ended: endedCells(status) };
+    const [oldest] = this.looks;
+    // Until a first cell ends there is nothing to measure but the waiting.
+    if (oldest === undefined || (this.looks.length === 1 && oldest.ended === now.ended)) this.looks = [];
+    this.looks.push(now);
+    while (this.looks.length > 2 && (this.looks[0]?.at ?? nowMs) < nowMs - WINDOW_MS) this.looks.shift();
+    const first = this.looks[0] ?? now;
+    const cells = now.ended - first.ended;
+    if (cells <= 0) return { cellsPerSecond: 0, etaSeconds: null };
+    const cellsPerSecond = cells / ((now.at - first.at) / 1000);
     return { cellsPerSecond, etaSeconds: status.cells.planned / cellsPerSecond };
   }
 }
@@ -58,6 +65,7 @@ export class JsonDisplay implements RunDisplay {
 }
 
 const BAR_CELLS = 24;
+const SHORTEST_BAR = 8;
 /** A plain line at most this often. */
 const PLAIN_EVERY_MS = 5_000;
 
@@ -79,7 +87,7 @@ export class HumanDisplay implements RunDisplay {
 
   progress(status: SweepStatus, rate: Rate): void {
     if (this.live) {
-      logUpdate(liveLine(status, rate));
+      logUpdate(liveLine(status, rate, process.stdout.columns));
       return;
     }
     const now = Date.now();
@@ -98,7 +106,7 @@ function figures({ cells, runningCells, ...status }: SweepStatus, rate: Rate): s
   return [
     `${String(cells.total - cells.planned)}/${String(cells.total)} cells`,
     `${String(runningCells)} running`,
-    failed > 0 ? pc.red(`${String(failed)} failed`) : '0 failed',
+    `${failed} failed`,
     ...(cells.diverged > 0 ? [`${String(cells.diverged)} diverged`] : []),
     `${rate.cellsPerSecond.toFixed(1)} cells/s`,
     status.state !== 'running' ? status.state : rate.etaSeconds === null ? 'ETA -' : `ETA ${duration(rate.etaSeconds)}`,
@@ -109,9 +117,15 @@ export function plainLine(status: SweepStatus, rate: Rate): string {
   return `${status.sweep}: ${figures(status, rate).join(', ')}`;
 }
 
-function liveLine(status: SweepStatus, rate: Rate): string {
+/** One line that fits the terminal: the bar gives way first, then the figures from the right. */
+export function liveLine(status: SweepStatus, rate: Rate, columns: number): string {
   const share = status.cells.total === 0 ? 1 : endedCells(status) / status.cells.total;
-  const full = Math.round(share * BAR_CELLS);
-  const bar = pc.cyan('━'.repeat(full)) + pc.dim('─'.repeat(BAR_CELLS - full));
-  return `${bar} ${pc.bold(`${String(Math.floor(share * 100)).padStart(3)} %`)}  ${figures(status, rate).join('  ')}`;
+  const percent = `${Math.floor(share * 100)} %`.padStart(5);
+  const shown = figures(status, rate);
+  const width = (): number => [percent, ...shown].join('  ').length;
+  while (shown.length > 1 && width() >= columns) shown.pop();
+  const room = Math.min(BAR_CELLS, columns - width() - 3);
+  const full = Math.round(share * room);
+  const bar = room < SHORTEST_BAR ? '' : `${pc.cyan('━'.repeat(full))}${pc.dim('─'.repeat(room - full))}  `;
+  return `${bar}${pc.bold(percent)}  ${shown.map((text) => (/^[1-9]\d* failed$/.test(text) ? pc.red(text) : text)).join('  ')}`;
 }

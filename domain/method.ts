@@ -7,7 +7,7 @@ import { z } from 'zod';
 const positive = z.number().positive();
 /** factor = targetContextTokens / originalContextTokens; giving both is allowed if they agree. */
 const extent = {
-  factor: positive.min(1).optional().describe('How many times longer the context becomes: targetContextTokens / originalContextTokens.'),
+  factor: z.number().min(1).optional().describe('How many times longer the context becomes: targetContextTokens / originalContextTokens.'),
   targetContextTokens: z.int().positive().optional().describe('What the factor aims at, in tokens; give this or factor.'),
 };
 

@@ -1,6 +1,7 @@
 /**
  * Rules of a sweep file that a schema cannot say. They read the plain tree, so that they speak up beside the schema's complaints.
  */
+import { methodSchema } from '../domain/method.js';
 import { unknownPlaceholders } from './continued.js';
 import type { PathProblem } from './issueText.js';
 import type { SpecPath } from './places.js';
@@ -19,8 +20,31 @@ export function brokenRules(value: unknown): PathProblem[] {
       ...duplicates(['tasks', index, 'depths'], asTree(task)['depths']),
       ...duplicates(['tasks', index, 'seeds'], asTree(task)['seeds']),
     ]),
+    ...extents(spec['methods']),
     ...placeholders(asTree(spec['model'])['continued']),
   ];
+}
+
+/** What says how far a method reaches, by method. */
+const EXTENTS: Readonly<Record<string, readonly string[]>> = {
+  pi: ['factor', 'targetContextTokens'],
+  ntk: ['factor', 'targetContextTokens', 'base'],
+  yarn: ['factor', 'targetContextTokens'],
+};
+
+const knownParameters = (name: string): string[] =>
+  methodSchema.options.filter(({ shape }) => shape.name.value === name).flatMap(({ shape }) => Object.keys(shape));
+
+function extents(methods: unknown): PathProblem[] {
+  if (!Array.isArray(methods)) return [];
+  return methods.flatMap((method: unknown, index) => {
+    const tree = asTree(method);
+    const fields = EXTENTS[String(tree['name'])];
+    // A misspelt parameter is told as such, with what was meant.
+    const misspelt = Object.keys(tree).some((key) => !knownParameters(String(tree['name'])).includes(key));
+    if (fields === undefined || misspelt || fields.some((field) => tree[field] !== undefined)) return [];
+    return [{ path: ['methods', index], what: `${String(tree['name'])} does not say how far it reaches`, mend: `Give ${fields.join(' or ')}.` }];
+  });
 }
 
 /** An axis that names a value twice would plan its cells twice. */

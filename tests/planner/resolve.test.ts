@@ -114,7 +114,7 @@ describe('a sweep is refused before anything starts', () => {
   });
 
   it('if a method cannot be, or stands there twice in two spellings', async () => {
-    const error = await refusal('methods=[{name: ntk}, {name: pi, factor: 8}, {name: pi, targetContextTokens: 1024}, {name: pi, factor: 8, targetContextTokens: 512}]');
+    const error = await refusal('methods=[{name: ntk, factor: 2, base: 1000}, {name: pi, factor: 8}, {name: pi, targetContextTokens: 1024}, {name: pi, factor: 8, targetContextTokens: 512}]');
     expect(error.code).toBe('METHOD_INVALID');
     expect(error.problems).toHaveLength(3);
     expect(error.problems[1]?.what).toBe('it is the same method as methods[1] (pi 8)');
