@@ -31,7 +31,7 @@ figcaption p { margin: 0 0 .35rem; color: var(--soft); font-size: 13px; }
 summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 600px) {
   figure svg { max-width: 100%; height: auto; }
-  caption { display: block; width: calc(100vw - 4rem); white-space: normal; }
+  caption { max-width: calc(100vw - 4rem); white-space: normal; }
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --rule: #bbb; }
