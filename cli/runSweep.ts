@@ -70,7 +70,6 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
   let store: PrismaStore | null = null;
   try {
     if (connections.attached !== null) display.emit({ event: 'attached', sweep, pid: connections.attached.pid });
-    connections.onRestart((part) => notice(`${part} died and was started again`));
     unlessStopped(stop);
     await migrate(connections.databaseUrl);
     store = await openStore(connections.databaseUrl);

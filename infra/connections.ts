@@ -62,8 +62,6 @@ export interface Connections {
   temporal(): Promise<TemporalServerInfo>;
   /** What a worker process needs in its environment; call it after temporal(). */
   workerEnvironment(): Record<string, string>;
-  /** Told the name of an embedded server that died and answers again. */
-  onRestart(listener: (part: string) => void): void;
   /** Rejects when an embedded server died too often to be kept running; race it against the work. */
   readonly failed: Promise<never>;
   /** Whether the owner of the stack that this process is attached to has ended or is about to. */
@@ -223,7 +221,6 @@ function external(options: OpenOptions, databaseUrl: string, { connectionOptions
     temporal: () => Promise.resolve({ address: connectionOptions.address, namespace, uiUrl: null, connectionOptions }),
     // The worker inherits the same variables.
     workerEnvironment: () => ({}),
-    onRestart: () => undefined,
     failed: new Promise<never>(() => undefined),
     ownerGone: () => false,
     close: () => Promise.resolve(),
@@ -252,7 +249,6 @@ function embedded(stack: Stack): Connections {
         TEMPORAL_CONFIG_FILE: join(stack.home, 'temporal', 'client.toml'),
       };
     },
-    onRestart: (listener) => stack.onRestart(({ part }) => listener(part)),
     failed: stack.failed,
     ownerGone: () => stack.ownerGone(),
     close: () => stack.close(),
