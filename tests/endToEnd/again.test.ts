@@ -104,7 +104,7 @@ describe('running a sweep', () => {
   });
 
   it('does not call a run done whose plan a smaller one replaced', async () => {
-    const first = place.start(['run', spec, '--json', '--set', 'tasks[0].seeds=[81,82]', '--set', 'contextTokens=[1024,2048,3072]', '--slots', '1']);
+    const first = place.start(['run', spec, '--json', '--set', 'tasks[0].seeds=[81,82,83,84]', '--set', 'contextTokens=[1024,4096,6144,8192]', '--slots', '1']);
     await waitFor('the first cells', () => measured(first) >= 1);
     const smaller = await place.run(['run', spec, '--json', '--set', 'tasks[0].seeds=[81]', '--set', 'contextTokens=[1024]']);
     expect(smaller.code, smaller.stderr).toBe(0);
