@@ -8,6 +8,8 @@ export type CellKey = Branded<'CellKey'>;
 export type WeightsId = Branded<'WeightsId'>;
 /** SHA-256 over inverse frequencies and attention factor (rope/tableDigest.ts). */
 export type TableDigest = Branded<'TableDigest'>;
+/** SHA-256 over what a tokenizer does to text: tokenizer.json, special tokens, chat template (model/tokenizerFiles.ts). */
+export type TokenizerDigest = Branded<'TokenizerDigest'>;
 /** SHA-256 over weights id, method with all its parameters and RoPE geometry (planner/arms.ts). */
 export type ArmId = Branded<'ArmId'>;
 /** SHA-256 over the cell keys that a shard evaluates (planner/shards.ts). */
