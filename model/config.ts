@@ -58,7 +58,16 @@ type FileFields = z.infer<typeof fileSchema>;
  */
 export async function readConfig(folder: string): Promise<ConfigFile> {
   const file = path.join(folder, 'config.json');
-  const fields = parseFields(file, await readText(folder, file));
+  return configOf(file, parseJson(file, await readText(folder, file)));
+}
+
+/**
+ * The same of fields that are at hand; a GGUF file's metadata are brought into these words (model/ggufConfig.ts).
+ * @param file what errors name
+ * @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED
+ */
+export function configOf(file: string, json: unknown): ConfigFile {
+  const fields = parseFields(file, json);
   const at = (problem: Problem): Problem => ({ ...problem, where: `${file}: ${problem.where}` });
 
   const keyValueHeads = fields.num_key_value_heads ?? fields.num_attention_heads;
@@ -102,13 +111,15 @@ async function readText(folder: string, file: string): Promise<string> {
   }
 }
 
-function parseFields(file: string, text: string): FileFields {
-  let json: unknown;
+function parseJson(file: string, text: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new RopesweepError('CHECKPOINT_INVALID', { where: file, what: `it is not JSON: ${messageOf(cause)}` }, { cause });
   }
+}
+
+function parseFields(file: string, json: unknown): FileFields {
   const parsed = fileSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw new RopesweepError(
