@@ -17,7 +17,7 @@ export const ENGINE = {
   prepacking: false as boolean,
 } as const;
 
-/** ONNX Runtime's execution provider; the only one so far. */
+/** The execution provider of a CPU. */
 export const PROVIDER = 'cpu';
 
 /** The engine version that outcomes (infeasible, failed) belong to: the fingerprint without the hardware. */
@@ -25,5 +25,5 @@ export const engineVersion = (provider: string): string =>
   `onnxruntime-${ENGINE.onnxruntime}/${provider}/graph-${ENGINE.graph}`;
 
 /** Compute dtypes a cell key can name. */
-export const COMPUTE_DTYPES = ['f32'] as const;
+export const COMPUTE_DTYPES = ['f32', 'f16', 'bf16'] as const;
 export type ComputeDtype = (typeof COMPUTE_DTYPES)[number];

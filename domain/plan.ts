@@ -5,12 +5,18 @@ import { RopesweepError } from './errors.js';
 import type { ArmId, CellKey, ShardId, SweepId, TableDigest, WeightsId } from './ids.js';
 import type { Method, RopeTable } from './method.js';
 import type { CellState } from './states.js';
-import type { ResolvedTask, TaskKind } from './task.js';
+import type { OfTask, ResolvedTask } from './task.js';
+
+export type { NeedleAxes } from './task.js';
 
 /** A checkpoint as the plan names it: where it lies and who it is. */
 export interface PlannedCheckpoint {
   readonly folder: string;
   readonly weightsId: WeightsId;
+  /** The weights are not here: planned from a config.json alone, with an id that the real weights will not have. */
+  readonly provisional?: true;
+  /** How the weights are stored: `f32`, `bf16`, `q4_1`. */
+  readonly weightFormat: string;
   /** Length of continual pretraining in tokens; null = not continued. */
   readonly continualPretrainContextTokens: number | null;
 }
@@ -32,6 +38,8 @@ export interface PlannedArm {
   readonly methodLabel: string;
   /** L0: trained context of the base in tokens. */
   readonly originalContextTokens: number;
+  /** That the method replaces one that the checkpoint's own config names; absent where it does not. */
+  readonly notice?: string;
   /** Base inverse frequency / method inverse frequency at the slowest pair. */
   readonly effectiveScale: number;
   /** attentionFactor squared: what multiplies the attention logits. */
@@ -47,26 +55,18 @@ export function tableAt({ label, tables }: Pick<PlannedArm, 'label' | 'tables'>,
   return table;
 }
 
-/** The axes a needle task adds to arm and context length. */
-export interface NeedleAxes {
-  /** Fraction 0..1. */
-  readonly depth: number;
-  readonly seed: number;
-}
-
-export interface PlannedCell {
+interface PlannedCellCommon {
   readonly key: CellKey;
   readonly armId: ArmId;
   /** Index into the spec's tasks. */
   readonly task: number;
-  readonly taskKind: TaskKind;
   readonly contextTokens: number;
-  readonly axes: NeedleAxes;
-  /** What the store knows: planned = to be computed. */
+  /** What the store knows: planned = to be computed. A cell that cannot fit its device class is planned as infeasible. */
   readonly state: CellState;
-  /** Why it is not computed (failed, infeasible), as the store recorded it. */
+  /** Why it is not computed (failed, infeasible), as the store recorded it or the plan foresees it. */
   readonly reason?: string;
 }
+export type PlannedCell = OfTask<PlannedCellCommon>;
 
 /** A point of the grid that has no checkpoint. */
 export interface ExcludedPoint {
@@ -86,6 +86,10 @@ export interface ShardCost {
   readonly flops: number;
   /** Largest KV cache in bytes. */
   readonly kvBytes: number;
+  /** Predicted peak memory of the device in bytes: weights, KV cache, activations, growth of the arena. */
+  readonly peakBytes: number;
+  /** Bytes of results that the cells will take in the store. */
+  readonly resultBytes: number;
 }
 
 export interface PlannedShard {

@@ -71,7 +71,7 @@ export interface OutcomeRow {
   readonly key: CellKey;
   readonly armLabel: string;
   readonly contextTokens: number;
-  readonly axes: Readonly<Record<string, number>>;
+  readonly axes: Readonly<Record<string, number | string>>;
   readonly state: OutcomeState;
   readonly code: string;
   readonly reason: string;

@@ -5,25 +5,32 @@ import type { ComputeDtype } from './engine.js';
 import type { ErrorCode } from './errors.js';
 import type { CellKey, ShardId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
-import type { NamedTable, NeedleAxes } from './plan.js';
-import type { ResolvedTask } from './task.js';
+import type { NamedTable } from './plan.js';
+import type { AxesOf, ResolvedTaskOf, TaskKind } from './task.js';
 
-export interface JobCell {
+export interface JobCellOf<K extends TaskKind> {
   readonly key: CellKey;
   readonly contextTokens: number;
   /** Index into the job's tables; cells of one table share prefixes. */
   readonly table: number;
-  readonly axes: NeedleAxes;
+  readonly axes: AxesOf[K];
+}
+export type JobCell = { [K in TaskKind]: JobCellOf<K> }[TaskKind];
+
+/** What is asked of a task's cells. */
+export interface TaskWork<K extends TaskKind> {
+  readonly task: ResolvedTaskOf<K>;
+  readonly cells: readonly JobCellOf<K>[];
 }
 
 /** Everything a slot needs to evaluate a shard: it asks nobody. */
-export interface ShardJob {
+export type ShardJob = { [K in TaskKind]: ShardJobOf<K> }[TaskKind];
+
+export interface ShardJobOf<K extends TaskKind> extends TaskWork<K> {
   readonly shardId: ShardId;
   readonly checkpoint: { readonly folder: string; readonly weightsId: WeightsId };
   readonly tables: readonly NamedTable[];
-  readonly task: ResolvedTask;
   readonly dtype: ComputeDtype;
-  readonly cells: readonly JobCell[];
   /** Predicted FLOPs: the parent's phase deadlines come from it. */
   readonly flops: number;
 }

@@ -1,9 +1,10 @@
 /**
  * Tasks as the plan and the slots see them: files read, digests known, nothing left to look up.
  */
-import type { NeedleSpec, TemplateSpec } from './spec.js';
+import type { NeedleSpec, TemplateSpec } from './promptSpec.js';
+import type { AttentionReferenceSpec, Criterion, KeyAxis, TaskSpecOf } from './taskSpec.js';
 
-export const TASK_KINDS = ['needle'] as const;
+export const TASK_KINDS = ['needle', 'perplexity', 'attention'] as const;
 export type TaskKind = (typeof TASK_KINDS)[number];
 
 /** Raised when a scorer or a probe gives other numbers for the same logits and attention. */
@@ -28,8 +29,81 @@ export interface ResolvedNeedleTask {
   readonly needleDigest: string;
   readonly template: TemplateSpec;
   readonly templateDigest: string;
-  /** SHA-256 of tokenizer.json of the base checkpoint. */
+  /** Digest of the tokenizer of the base checkpoint. */
   readonly tokenizerDigest: string;
+  readonly snap: 'token' | 'sentence';
+  readonly criterion: Criterion;
+  readonly generateTokens: number;
+  readonly localTokens: number;
   readonly probes: 'heads' | 'summary';
 }
-export type ResolvedTask = ResolvedNeedleTask;
+
+/**
+ * A document as the plan names it; a slot reads it again where it lies and checks its digest.
+ * Its id is its digest: SHA-256 over the text (or over what draws it), the BOS rule and the tokenizer.
+ */
+export interface ResolvedDocument {
+  readonly id: string;
+  /** For people: file name and row, or seed. */
+  readonly name: string;
+  /** Tokens it has, its BOS included; a haystack document is endless. */
+  readonly tokens: number | null;
+  readonly source:
+    | { readonly kind: 'file'; readonly file: string; readonly row: number | null; readonly field: string }
+    /** Texts of several files joined, [startToken, startToken + tokens) of them without BOS. */
+    | { readonly kind: 'joined'; readonly files: readonly string[]; readonly field: string; readonly startToken: number; readonly tokens: number }
+    | { readonly kind: 'haystack'; readonly haystack: ResolvedHaystack; readonly seed: number };
+  /** Ids that stand before it (BOS), [] for none. */
+  readonly headIds: readonly number[];
+  /** SHA-256 of the text of a file document; null for a drawn one. */
+  readonly textDigest: string | null;
+}
+
+export interface ResolvedPerplexityTask {
+  readonly kind: 'perplexity';
+  readonly documents: readonly ResolvedDocument[];
+  readonly tokenizerDigest: string;
+  readonly windows: TaskSpecOf<'perplexity'>['windows'];
+  readonly lastTokens: number;
+  /** Ascending bounds of position buckets; null = powers of two. */
+  readonly buckets: readonly number[] | null;
+  /** Context lengths that are shown: shorter ones are derived from the longest. */
+  readonly contextTokens: readonly number[];
+}
+
+export interface ResolvedAttentionTask {
+  readonly kind: 'attention';
+  readonly documents: readonly ResolvedDocument[];
+  readonly documentsDigest: string;
+  readonly tokenizerDigest: string;
+  readonly rows: number;
+  readonly axes: readonly KeyAxis[];
+  readonly references: readonly AttentionReferenceSpec[];
+  readonly probes: 'heads' | 'summary';
+}
+
+export type ResolvedTask = ResolvedNeedleTask | ResolvedPerplexityTask | ResolvedAttentionTask;
+export type ResolvedTaskOf<K extends TaskKind> = Extract<ResolvedTask, { kind: K }>;
+
+/** The axes a needle task adds to arm and context length. */
+export interface NeedleAxes {
+  /** Fraction 0..1. */
+  readonly depth: number;
+  readonly seed: number;
+}
+export interface PerplexityAxes {
+  /** Id of the document. */
+  readonly document: string;
+}
+/** An attention cell is the mean over all documents: arm and context length say it all. */
+export type AttentionAxes = Readonly<Record<string, never>>;
+
+export interface AxesOf {
+  readonly needle: NeedleAxes;
+  readonly perplexity: PerplexityAxes;
+  readonly attention: AttentionAxes;
+}
+export type TaskAxes = AxesOf[TaskKind];
+
+/** `{taskKind, axes}` that belong together, whatever else a type has. */
+export type OfTask<Common> = { [K in TaskKind]: Common & { readonly taskKind: K; readonly axes: AxesOf[K] } }[TaskKind];

@@ -1,0 +1,66 @@
+/**
+ * Devices as a spec and a plan speak of them: a device class names a kind of node, and says what its numbers and its
+ * memory depend on.
+ */
+import { z } from 'zod';
+import type { ComputeDtype } from './engine.js';
+
+/** ONNX Runtime's execution providers. webgpu is experimental: refused where the self-test fails. */
+export const PROVIDERS = ['cpu', 'cuda', 'webgpu'] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+export interface DeviceClass {
+  readonly name: string;
+  readonly provider: Provider;
+  /** Memory of one device in bytes; null = that of the node (CPU), which the worker tells. */
+  readonly memoryBytes: number | null;
+  /**
+   * Whether keys and values stay on the device between runs. Where they do not, a cell is one run: nothing is shared
+   * between prompts and nothing is decoded greedily unless asked for.
+   */
+  readonly keepsKv: boolean;
+  /** Assumed sustained rate in FLOP/s, for predictions before any cell was measured; null = unknown. */
+  readonly assumedFlopsPerSecond: number | null;
+}
+
+const GIB = 2 ** 30;
+const cuda = (memoryGiB: number, assumedFlopsPerSecond: number): DeviceClass => ({
+  name: `cuda-${memoryGiB}`,
+  provider: 'cuda',
+  memoryBytes: memoryGiB * GIB,
+  keepsKv: false,
+  assumedFlopsPerSecond,
+});
+
+/** Classes that every spec can name. The rates are assumptions (40 % of a usual card's half-precision peak), never results. */
+export const DEVICE_CLASSES: readonly DeviceClass[] = [
+  { name: 'cpu', provider: 'cpu', memoryBytes: null, keepsKv: true, assumedFlopsPerSecond: null },
+  { name: 'webgpu', provider: 'webgpu', memoryBytes: null, keepsKv: true, assumedFlopsPerSecond: null },
+  cuda(24, 50e12),
+  cuda(40, 125e12),
+  cuda(80, 395e12),
+  cuda(141, 395e12),
+];
+
+/** A class of the spec's own. */
+export const deviceClassSchema = z.strictObject({
+  provider: z.enum(PROVIDERS),
+  memoryGiB: z.number().positive().optional().describe('Memory of one device; absent on a CPU: that of the node.'),
+  assumedTeraflops: z.number().positive().optional().describe('Sustained rate to predict times with until cells are measured.'),
+});
+export type DeviceClassSpec = z.infer<typeof deviceClassSchema>;
+
+export const deviceClassOf = (name: string, { provider, memoryGiB, assumedTeraflops }: DeviceClassSpec): DeviceClass => ({
+  name,
+  provider,
+  memoryBytes: memoryGiB === undefined ? null : memoryGiB * GIB,
+  keepsKv: provider !== 'cuda',
+  assumedFlopsPerSecond: assumedTeraflops === undefined ? null : assumedTeraflops * 1e12,
+});
+
+/** Dtypes a provider computes in; `auto` takes the first that the checkpoint's weights have, else the first. */
+export const DTYPES_OF: { readonly [P in Provider]: readonly ComputeDtype[] } = {
+  cpu: ['f32'],
+  cuda: ['f16', 'bf16', 'f32'],
+  webgpu: ['f32'],
+};
