@@ -62,7 +62,7 @@ function sweepTable(sweeps: readonly SweepStatus[]): string {
 function outcomeTable(outcomes: readonly OutcomeRow[]): string {
   const table = new Table({ head: ['arm', 'context', 'axes', 'state', 'attempts', 'reason'], style: { head: [], border: [] }, wordWrap: true });
   for (const { armLabel, contextTokens, axes, state, attempts, code, reason } of outcomes) {
-    const where = Object.entries(axes).map(([name, value]) => (name === 'depth' ? `depth ${depthPercent(value)} %` : `${name} ${value}`)).join(', ');
+    const where = Object.entries(axes).map(([name, value]) => (typeof value === 'number' && name === 'depth' ? `depth ${depthPercent(value)} %` : `${name} ${value}`)).join(', ');
     table.push([armLabel, contextTokens, where, state, attempts, `${code}: ${reason}`]);
   }
   return table.toString();

@@ -1,7 +1,8 @@
 /**
  * The plan: the plain value a spec becomes. `run` executes exactly what `plan` printed.
  */
-import { RopesweepError } from './errors.js';
+import type { ComputeDtype } from './engine.js';
+import { RopesweepError, type ErrorCode } from './errors.js';
 import type { ArmId, CellKey, ShardId, SweepId, TableDigest, WeightsId } from './ids.js';
 import type { Method, RopeTable } from './method.js';
 import type { CellState } from './states.js';
@@ -65,6 +66,8 @@ interface PlannedCellCommon {
   readonly state: CellState;
   /** Why it is not computed (failed, infeasible), as the store recorded it or the plan foresees it. */
   readonly reason?: string;
+  /** The code under which the plan itself foresees that the cell cannot fit its device class. */
+  readonly foreseen?: ErrorCode;
 }
 export type PlannedCell = OfTask<PlannedCellCommon>;
 
@@ -115,6 +118,8 @@ export interface Plan {
   /** Digest of the cells and of how they are run; equal digests are one revision. */
   readonly digest: string;
   readonly deviceClass: string;
+  /** As resolved for the device class and the checkpoints. */
+  readonly dtype: ComputeDtype;
   readonly engineVersion: string;
   readonly arms: readonly PlannedArm[];
   readonly tasks: readonly ResolvedTask[];

@@ -6,8 +6,8 @@ import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
 import { tableAt, type NamedTable } from '../domain/plan.js';
 import type { LeasedShard, Place } from '../domain/ports.js';
 import type { ComputeDtype } from '../domain/engine.js';
-import type { JobCell } from '../domain/slot.js';
-import type { ResolvedTask } from '../domain/task.js';
+import type { JobCellOf, ShardJob } from '../domain/slot.js';
+import type { AxesOf, ResolvedTask, TaskKind } from '../domain/task.js';
 import { adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
 import { findShard, lockShard, refuseMixed, type ShardRow } from './shardRow.js';
@@ -47,17 +47,20 @@ export async function lease(transaction: Client, shard: ShardId, place: Place): 
   await transaction.$executeRaw`
     UPDATE shards SET state = 'leased', lease = lease + 1, attempts = attempts + 1, leased_by = ${place.worker}, leased_at = now()
     WHERE id = ${shard}`;
-  return {
-    lease: { shard, number: row.lease + 1 },
-    attempt: row.attempts + 1,
-    job: {
-      shardId: shard,
-      checkpoint: { folder: row.folder, weightsId: row.weightsId },
-      ...(await jobCells(transaction, row)),
-      ...(await jobTask(transaction, row)),
-      flops: row.flops,
-    },
-  };
+  return { lease: { shard, number: row.lease + 1 }, attempt: row.attempts + 1, job: await jobOf(transaction, row) };
+}
+
+async function jobOf(client: Client, row: ShardRow): Promise<ShardJob> {
+  const { task, dtype } = await jobTask(client, row);
+  const common = { shardId: row.id, checkpoint: { folder: row.folder, weightsId: row.weightsId }, dtype, flops: row.flops };
+  switch (task.kind) {
+    case 'needle':
+      return { ...common, task, ...(await jobCells(client, row, task.kind)) };
+    case 'perplexity':
+      return { ...common, task, ...(await jobCells(client, row, task.kind)) };
+    case 'attention':
+      return { ...common, task, ...(await jobCells(client, row, task.kind)) };
+  }
 }
 
 async function jobTask(client: Client, row: ShardRow): Promise<{ task: ResolvedTask; dtype: ComputeDtype }> {
@@ -70,23 +73,32 @@ async function jobTask(client: Client, row: ShardRow): Promise<{ task: ResolvedT
   return { task, dtype: revision.dtype as ComputeDtype };
 }
 
+/** The axes of a cell as columns: those of its task are not null. */
 interface OpenCell {
   readonly key: CellKey;
   readonly contextTokens: number;
   readonly depth: number;
   readonly seed: number;
+  readonly document: string;
 }
 
-async function jobCells(client: Client, row: ShardRow): Promise<{ cells: JobCell[]; tables: NamedTable[] }> {
+const AXES: { readonly [K in TaskKind]: (cell: OpenCell) => AxesOf[K] } = {
+  needle: ({ depth, seed }) => ({ depth, seed }),
+  perplexity: ({ document }) => ({ document }),
+  attention: () => ({}),
+};
+
+async function jobCells<K extends TaskKind>(client: Client, row: ShardRow, kind: K): Promise<{ cells: JobCellOf<K>[]; tables: NamedTable[] }> {
   const open = await client.$queryRaw<OpenCell[]>`
-    SELECT cell_key AS key, context_tokens AS "contextTokens", depth, seed FROM memberships
+    SELECT cell_key AS key, context_tokens AS "contextTokens", depth, seed, document FROM memberships
     WHERE shard_id = ${row.id} AND state = 'planned' ORDER BY ordinal`;
   const tables: NamedTable[] = [];
-  const cells = open.map(({ key, contextTokens, depth, seed }) => {
+  const cells = open.map((cell) => {
+    const { key, contextTokens } = cell;
     const used = tableAt({ label: row.armLabel, tables: row.tables }, contextTokens);
     let table = tables.findIndex(({ digest }) => digest === used.digest);
     if (table < 0) table = tables.push(used) - 1;
-    return { key, contextTokens, table, axes: { depth, seed } };
+    return { key, contextTokens, table, axes: AXES[kind](cell) };
   });
   return { cells, tables };
 }

@@ -3,12 +3,13 @@
  */
 import { NUMERICS_VERSION } from '../domain/engine.js';
 import type { CellKey } from '../domain/ids.js';
-import type { CellResult, NeedleNumbers } from '../domain/measurement.js';
+import type { CellResult } from '../domain/measurement.js';
 import type { Lease, Place } from '../domain/ports.js';
 import type { OutcomeState } from '../domain/states.js';
 import { SCORER_VERSION } from '../domain/task.js';
 import { adoptForCells } from './adoption.js';
 import type { Client } from './database.js';
+import { insertNumbers } from './numbers.js';
 import { findShard, holdLease, refuseMixed, type ShardRow } from './shardRow.js';
 
 type Evaluated = Extract<CellResult, { state: 'measured' | 'diverged' }>;
@@ -61,7 +62,7 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
     FROM unnest(
       ${results.map((result) => result.key)}::text[],
       ${results.map((result) => result.state)}::measurement_state[],
-      ${results.map((result) => (result.state === 'measured' ? result.needle.tokenDigest : result.tokenDigest))}::text[],
+      ${results.map((result) => (tokenDigestOf(result)))}::text[],
       ${results.map((result) => result.seconds)}::float8[]
     ) AS r(key, state, token_digest, seconds)
     -- A cell that is no member has no task kind, which the column refuses.
@@ -70,37 +71,14 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
     ORDER BY r.key
     ON CONFLICT (cell_key) DO NOTHING
     RETURNING cell_key AS key`;
-  const first = new Set(inserted.map(({ key }) => key));
-  const needles = results.flatMap((result) =>
-    result.state === 'measured' && first.has(result.key) ? [{ key: result.key, ...result.needle }] : [],
-  );
-  if (needles.length > 0) await insertNeedleResults(transaction, row, needles);
+  await insertNumbers(transaction, inserted.map(({ key }) => key), results);
 }
 
-/**
- * As JSON in one parameter: its numbers reach PostgreSQL as the shortest text that names the double, so they are stored
- * exactly. (Prisma's own lists of floats lose the last bits.)
- */
-async function insertNeedleResults(
-  transaction: Client,
-  row: ShardRow,
-  needles: readonly (NeedleNumbers & { readonly key: CellKey })[],
-): Promise<void> {
-  await transaction.$executeRaw`
-    INSERT INTO needle_results (
-      cell_key, depth, seed, exact_match, answer_ids, top1_ids, generated_ids, nll, sum_nll, token_count, margins,
-      entropy_first, entropy, entropy_teacher_forced, entropy_normalized, max_probability, sink_mass, needle_mass, needle_lift,
-      heads, layers, head_count, needle_start, needle_tokens)
-    SELECT r.key, m.depth, m.seed, r."exactMatch", r."answerIds", r."top1Ids", coalesce(r."generatedIds", '{}'), r.nll, r."sumNll",
-           r."tokenCount", r.margins, r."entropyFirst", r.entropy, r."entropyTeacherForced", r."entropyNormalized", r."maxProbability",
-           r."sinkMass", r."needleMass", r."needleLift", decode(r.heads, 'base64'), r.layers, r."headCount", r."needleStart", r."needleTokens"
-    FROM jsonb_to_recordset(${JSON.stringify(needles)}::jsonb) AS r(
-      key text, "exactMatch" boolean, "answerIds" int[], "top1Ids" int[], "generatedIds" int[],
-      nll float8[], "sumNll" float8, "tokenCount" int, margins float8[], "entropyFirst" float8, entropy float8,
-      "entropyTeacherForced" float8, "entropyNormalized" float8, "maxProbability" float8, "sinkMass" float8, "needleMass" float8,
-      "needleLift" float8, heads text, layers int, "headCount" int, "needleStart" int, "needleTokens" int)
-    JOIN memberships m ON m.sweep_id = ${row.sweep} AND m.cell_key = r.key AND m.arm_id = ${row.armId}`;
-}
+const tokenDigestOf = (result: Evaluated): string => {
+  if (result.state === 'diverged') return result.tokenDigest;
+  if ('needle' in result) return result.needle.tokenDigest;
+  return 'perplexity' in result ? result.perplexity.tokenDigest : result.attention.tokenDigest;
+};
 
 /** Outcomes of the sweep's device class and engine version; the newest reason stands. A measured cell gets none. */
 export async function insertOutcomes(

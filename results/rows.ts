@@ -3,18 +3,19 @@
  */
 import { RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, SweepId, WeightsId } from '../domain/ids.js';
-import type { NeedleNumbers } from '../domain/measurement.js';
+import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Method } from '../domain/method.js';
 import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
-import type { TaskKind } from '../domain/task.js';
+import type { ResolvedTask, TaskKind } from '../domain/task.js';
 import type { Client } from './database.js';
+import { readAttentions, readNeedles, readPerplexities, type Stored } from './readNumbers.js';
 
-/** One page of cells; its per-head arrays are what memory goes to. */
+/** One page of cells; its arrays are what memory goes to. */
 const PAGE_CELLS = 10_000;
 
 /**
- * Arms in the order of the spec, cells by arm, task, context length, depth and seed.
+ * Arms in the order of the spec, cells by arm, task, context length, depth, seed and document.
  *
  * @throws RopesweepError SWEEP_UNKNOWN
  */
@@ -36,6 +37,7 @@ export async function sweepRows(client: Client, sweep: SweepId): Promise<SweepRo
     spec: revision.spec,
     planDigest: revision.planDigest,
     arms,
+    tasks: revision.tasks as unknown as readonly ResolvedTask[],
     cells,
   };
 }
@@ -55,6 +57,7 @@ async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
     method: arm.method as unknown as Method,
     methodLabel: arm.methodLabel,
     weightsId: arm.weightsId as WeightsId,
+    weightFormat: arm.weightFormat,
     originalContextTokens: arm.originalContextTokens,
     continualPretrainContextTokens: arm.continualPretrainContextTokens,
     effectiveScale: arm.effectiveScale,
@@ -62,18 +65,15 @@ async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
   }));
 }
 
-type NeedleColumns = Omit<NeedleNumbers, 'heads' | 'generatedIds'> & {
-  readonly heads: Uint8Array | null;
-  readonly generatedIds: readonly number[];
-};
-/** A row of the join; where nothing was measured, the columns of the numbers are null. */
-type Row = NeedleColumns & {
+/** What every row of a page has, whatever its task; where nothing was measured, the columns of the measurement are null. */
+interface Row {
   readonly key: CellKey;
   readonly task: number;
   readonly taskKind: TaskKind;
   readonly contextTokens: number;
   readonly depth: number;
   readonly seed: number;
+  readonly document: string;
   readonly state: CellState;
   readonly origin: CellOrigin;
   readonly reason: string | null;
@@ -81,76 +81,62 @@ type Row = NeedleColumns & {
   readonly seconds: number;
   readonly worker: string;
   readonly fingerprint: string;
-};
+  readonly tokenDigest: string;
+}
 
 async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellRow[]): Promise<void> {
   for (let offset = 0; ; offset += PAGE_CELLS) {
     const rows = await client.$queryRaw<Row[]>`
       WITH page AS (
         SELECT * FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm}
-        ORDER BY task, context_tokens, depth, seed, cell_key LIMIT ${PAGE_CELLS} OFFSET ${offset}
+        ORDER BY task, context_tokens, depth, seed, document, cell_key LIMIT ${PAGE_CELLS} OFFSET ${offset}
       )
-      SELECT m.cell_key AS key, m.task, m.task_kind::text AS "taskKind", m.context_tokens AS "contextTokens", m.depth, m.seed,
+      SELECT m.cell_key AS key, m.task, m.task_kind::text AS "taskKind", m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
              m.state::text AS state, m.origin::text AS origin, o.code || ': ' || o.reason AS reason,
-             x.measured_at AS "measuredAt", x.seconds, x.worker, x.fingerprint, x.token_digest AS "tokenDigest",
-             n.exact_match AS "exactMatch", n.answer_ids AS "answerIds", n.top1_ids AS "top1Ids", n.generated_ids AS "generatedIds",
-             n.nll, n.sum_nll AS "sumNll", n.token_count AS "tokenCount", n.margins, n.entropy_first AS "entropyFirst",
-             n.entropy, n.entropy_teacher_forced AS "entropyTeacherForced", n.entropy_normalized AS "entropyNormalized",
-             n.max_probability AS "maxProbability", n.sink_mass AS "sinkMass", n.needle_mass AS "needleMass",
-             n.needle_lift AS "needleLift", n.heads, n.layers, n.head_count AS "headCount",
-             n.needle_start AS "needleStart", n.needle_tokens AS "needleTokens"
+             x.measured_at AS "measuredAt", x.seconds, x.worker, x.fingerprint, x.token_digest AS "tokenDigest"
       FROM page m
       JOIN sweeps s ON s.id = m.sweep_id
       JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
       LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 'diverged')
-      LEFT JOIN needle_results n ON n.cell_key = m.cell_key AND m.state = 'measured'
       LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed')
         AND o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-      ORDER BY m.task, m.context_tokens, m.depth, m.seed, m.cell_key`;
-    for (const row of rows) cells.push(cellRow(arm, row));
+      ORDER BY m.task, m.context_tokens, m.depth, m.seed, m.document, m.cell_key`;
+    const measured = (kind: TaskKind) => rows.filter((row) => row.taskKind === kind && row.state === 'measured').map((row) => row.key);
+    const numbers: Numbers = {
+      needle: await readNeedles(client, measured('needle')),
+      perplexity: await readPerplexities(client, measured('perplexity')),
+      attention: await readAttentions(client, measured('attention')),
+    };
+    for (const row of rows) cells.push(cellRow(arm, row, numbers));
     if (rows.length < PAGE_CELLS) return;
   }
 }
 
-function cellRow(armId: ArmId, row: Row): CellRow {
-  const { key, task, taskKind, contextTokens, depth, seed, state, origin, measuredAt, seconds, worker, fingerprint } = row;
-  return {
+interface Numbers {
+  readonly needle: ReadonlyMap<CellKey, Stored<NeedleNumbers>>;
+  readonly perplexity: ReadonlyMap<CellKey, Stored<PerplexityNumbers>>;
+  readonly attention: ReadonlyMap<CellKey, Stored<AttentionNumbers>>;
+}
+
+function cellRow(armId: ArmId, row: Row, numbers: Numbers): CellRow {
+  const { key, task, taskKind, contextTokens, depth, seed, document, state, origin, measuredAt, seconds, worker, fingerprint, tokenDigest } = row;
+  const common = {
     key,
     armId,
     task,
-    taskKind,
     contextTokens,
-    depth,
-    seed,
     state,
     origin,
     reason: state === 'diverged' ? 'the output of the model was not finite' : row.reason,
-    needle: state === 'measured' ? needleNumbers(row) : null,
     measured: measuredAt === null ? null : { at: measuredAt, seconds, worker, fingerprint },
   };
+  const own = <N>(stored: N | undefined) => (stored === undefined ? null : { ...stored, tokenDigest });
+  switch (taskKind) {
+    case 'needle':
+      return { ...common, taskKind, depth, seed, needle: own(numbers.needle.get(key)) };
+    case 'perplexity':
+      return { ...common, taskKind, document, perplexity: own(numbers.perplexity.get(key)) };
+    case 'attention':
+      return { ...common, taskKind, attention: own(numbers.attention.get(key)) };
+  }
 }
-
-const needleNumbers = (row: Row): NeedleNumbers => ({
-  exactMatch: row.exactMatch,
-  answerIds: row.answerIds,
-  top1Ids: row.top1Ids,
-  generatedIds: row.generatedIds.length > 0 ? row.generatedIds : null,
-  nll: row.nll,
-  sumNll: row.sumNll,
-  tokenCount: row.tokenCount,
-  margins: row.margins,
-  entropyFirst: row.entropyFirst,
-  entropy: row.entropy,
-  entropyTeacherForced: row.entropyTeacherForced,
-  entropyNormalized: row.entropyNormalized,
-  maxProbability: row.maxProbability,
-  sinkMass: row.sinkMass,
-  needleMass: row.needleMass,
-  needleLift: row.needleLift,
-  heads: row.heads === null ? null : Buffer.from(row.heads).toString('base64'),
-  layers: row.layers,
-  headCount: row.headCount,
-  needleStart: row.needleStart,
-  needleTokens: row.needleTokens,
-  tokenDigest: row.tokenDigest,
-});

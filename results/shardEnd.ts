@@ -24,8 +24,8 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
   if (row.state !== 'leased') return;
   await adoptForShard(transaction, lease.shard);
   const open = await openCells(transaction, lease.shard);
-  const none = { promptTokens: 0, distinctTokens: 0, computedTokens: 0, loadSeconds: 0, runSeconds: 0 };
-  const { promptTokens, distinctTokens, computedTokens, loadSeconds, runSeconds } = stats ?? none;
+  const none = { promptTokens: 0, distinctTokens: 0, computedTokens: 0, completionTokens: 0, loadSeconds: 0, runSeconds: 0 };
+  const { promptTokens, distinctTokens, computedTokens, completionTokens, loadSeconds, runSeconds } = stats ?? none;
   await transaction.shard.update({
     where: { id: lease.shard },
     data: {
@@ -33,6 +33,7 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
       promptTokens: { increment: BigInt(promptTokens) },
       distinctTokens: { increment: BigInt(distinctTokens) },
       computedTokens: { increment: BigInt(computedTokens) },
+      completionTokens: { increment: BigInt(completionTokens) },
       loadSeconds: { increment: loadSeconds },
       runSeconds: { increment: runSeconds },
     },

@@ -48,8 +48,8 @@ export const sweeps = (client: Client): Promise<SweepStatus[]> => statusRows(cli
 
 /** In the order of the cells in the plan. */
 export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeRow[]> {
-  const rows = await client.$queryRaw<(Omit<OutcomeRow, 'axes'> & { depth: number; seed: number })[]>`
-    SELECT m.cell_key AS key, a.label AS "armLabel", m.context_tokens AS "contextTokens", m.depth, m.seed,
+  const rows = await client.$queryRaw<(Omit<OutcomeRow, 'axes'> & Record<'depth' | 'seed' | 'document', number | string | null>)[]>`
+    SELECT m.cell_key AS key, a.label AS "armLabel", m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
            o.state::text AS state, o.code, o.reason, o.attempts
     FROM memberships m
     JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
@@ -58,5 +58,8 @@ export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeR
     JOIN outcomes o ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
     WHERE m.sweep_id = ${sweep} AND m.state IN ('infeasible', 'failed')
     ORDER BY m.ordinal, m.cell_key, a.ordinal`;
-  return rows.map(({ depth, seed, ...row }) => ({ ...row, axes: { depth, seed } }));
+  return rows.map(({ depth, seed, document, ...row }) => {
+    const axes = Object.entries({ depth, seed, document }).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
+    return { ...row, axes: Object.fromEntries(axes) };
+  });
 }

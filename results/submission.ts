@@ -39,6 +39,7 @@ export async function submit(transaction: Client, spec: SweepSpec, plan: Plan): 
   await upsertArms(transaction, plan.sweep, plan.arms);
   const open = await lockOpenShards(transaction, plan.sweep);
   await planAgain(transaction, plan);
+  await foresee(transaction, plan);
   if (same) {
     await adoptForSweep(transaction, plan.sweep);
     const shardOfCell = await insertShards(transaction, plan, revision, open, await strayShards(transaction, plan));
@@ -75,7 +76,7 @@ async function insertRevision(transaction: Client, number: number, spec: SweepSp
       tasks: json(plan.tasks),
       excluded: json(plan.excluded),
       deviceClass: plan.deviceClass,
-      dtype: spec.dtype,
+      dtype: plan.dtype,
       engineVersion: plan.engineVersion,
       numericsVersion: NUMERICS_VERSION,
       mixFingerprints: spec.mixFingerprints,
@@ -89,6 +90,8 @@ async function insertRevision(transaction: Client, number: number, spec: SweepSp
       distinctTokens: BigInt(plan.cost.distinctTokens),
       flops: plan.cost.flops,
       kvBytes: BigInt(plan.cost.kvBytes),
+      peakBytes: BigInt(plan.cost.peakBytes),
+      resultBytes: BigInt(plan.cost.resultBytes),
     },
   });
   await transaction.sweep.update({ where: { id: plan.sweep }, data: { revision: number } });
@@ -103,6 +106,8 @@ async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly 
       method: json(arm.method),
       methodLabel: arm.methodLabel,
       weightsId: arm.checkpoint.weightsId,
+      weightFormat: arm.checkpoint.weightFormat,
+      notice: arm.notice ?? null,
       checkpointFolder: arm.checkpoint.folder,
       originalContextTokens: arm.originalContextTokens,
       continualPretrainContextTokens: arm.checkpoint.continualPretrainContextTokens,
@@ -147,6 +152,24 @@ async function planAgain(transaction: Client, plan: Plan): Promise<void> {
         ORDER BY cell_key, arm_id FOR UPDATE
       ) AS again
       WHERE (m.sweep_id, m.cell_key, m.arm_id) = (again.sweep_id, again.cell_key, again.arm_id)`;
+  }
+}
+
+/** Cells that the plan knows cannot fit their device class get that outcome before anybody tries them. */
+async function foresee(transaction: Client, plan: Plan): Promise<void> {
+  const cells = plan.cells.filter((cell) => cell.state === 'infeasible' && cell.foreseen !== undefined);
+  const sorted = [...cells].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  for (const some of chunks(sorted)) {
+    await transaction.$executeRaw`
+      INSERT INTO outcomes (cell_key, device_class, engine_version, state, code, reason, attempts)
+      SELECT c.key, ${plan.deviceClass}, ${plan.engineVersion}, 'infeasible', c.code, c.reason, 0
+      FROM unnest(
+        ${some.map((cell) => cell.key)}::text[],
+        ${some.map((cell) => cell.foreseen ?? null)}::text[],
+        ${some.map((cell) => cell.reason ?? '')}::text[]
+      ) AS c(key, code, reason)
+      ORDER BY c.key
+      ON CONFLICT (cell_key, device_class, engine_version) DO NOTHING`;
   }
 }
 
@@ -213,6 +236,7 @@ const costColumns = ({ cost }: PlannedShard) => ({
   costDistinctTokens: BigInt(cost.distinctTokens),
   costFlops: cost.flops,
   costKvBytes: BigInt(cost.kvBytes),
+  costPeakBytes: BigInt(cost.peakBytes),
 });
 
 const cellOf = (armId: string, key: string): string => `${armId}/${key}`;
@@ -232,8 +256,9 @@ async function upsertMemberships(
   const sorted = [...cells.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   for (const some of chunks(sorted)) {
     await transaction.$executeRaw`
-      INSERT INTO memberships AS m (sweep_id, cell_key, arm_id, revision, last_revision, task, task_kind, context_tokens, depth, seed, ordinal, state, shard_id)
-      SELECT ${plan.sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.ordinal,
+      INSERT INTO memberships AS m (
+        sweep_id, cell_key, arm_id, revision, last_revision, task, task_kind, context_tokens, depth, seed, document, ordinal, state, shard_id)
+      SELECT ${plan.sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.document, c.ordinal,
              coalesce(x.state::text, o.state::text, 'planned')::cell_state, c.shard
       FROM unnest(
         ${some.map((cell) => cell.key)}::text[],
@@ -241,11 +266,12 @@ async function upsertMemberships(
         ${some.map((cell) => cell.task)}::int[],
         ${some.map((cell) => cell.taskKind)}::task_kind[],
         ${some.map((cell) => cell.contextTokens)}::int[],
-        ${some.map((cell) => cell.axes.depth)}::float8[],
-        ${some.map((cell) => cell.axes.seed)}::int[],
+        ${some.map((cell) => (cell.taskKind === 'needle' ? cell.axes.depth : null))}::float8[],
+        ${some.map((cell) => (cell.taskKind === 'needle' ? cell.axes.seed : null))}::int[],
+        ${some.map((cell) => (cell.taskKind === 'perplexity' ? cell.axes.document : null))}::text[],
         ${some.map((cell) => cell.ordinal)}::int[],
         ${some.map((cell) => shardOfCell.get(cellOf(cell.armId, cell.key)) ?? null)}::text[]
-      ) AS c(key, arm, task, kind, context, depth, seed, ordinal, shard)
+      ) AS c(key, arm, task, kind, context, depth, seed, document, ordinal, shard)
       LEFT JOIN measurements x ON x.cell_key = c.key
       LEFT JOIN outcomes o
         ON o.cell_key = c.key AND o.device_class = ${plan.deviceClass} AND o.engine_version = ${plan.engineVersion}
