@@ -16,6 +16,11 @@ export interface StoredTensor {
   /** From the start of the file. */
   readonly byteOffset: number;
   readonly byteLength: number;
+  /**
+   * Rows of queries and keys as llama.cpp has them, for rotation of neighbours: within a head of d rows, row 2i + s is row
+   * s d/2 + i of the half-split order (i < d/2, s = 0 or 1). Absent: half-split, as Hugging Face.
+   */
+  readonly rowOrder?: 'interleaved';
 }
 
 /** Longest header the format allows, in bytes. */
