@@ -1,13 +1,16 @@
 /**
  * Rows of a sweep -> what heat maps and arm tables show: per arm and task a grid [depths][contexts] and its summary.
  *
- * Recall of a grid cell = passed / n over its seeds. A diverged cell counts in n and as not passed: a model whose output
+ * Recall of a grid cell = passed / n over its seeds, where passed sums the cells' scores under the task's criterion (0 or
+ * 1 by exact match, a share by the others). A diverged cell counts in n and as not passed: a model whose output
  * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
  */
-import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
+import { isNeedleRow, type ArmRow, type CellRow, type NeedleCellRow, type SweepRows } from '../domain/rows.js';
+import type { Criterion } from '../domain/taskSpec.js';
 import { CELL_STATES, isMeasured, type CellState } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
 import { groupBy } from '../domain/groupBy.js';
+import { criterionOf, score } from './score.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
 
 export type StateCounts = Readonly<Record<CellState, number>>;
@@ -32,6 +35,7 @@ export interface ArmGrid {
   readonly arm: ArmRow;
   /** Index into the spec's tasks. */
   readonly task: number;
+  readonly criterion: Criterion;
   /** Context lengths of this task in the whole sweep, ascending: the same columns in every arm's map. */
   readonly contexts: readonly number[];
   /** Depths of this task in the whole sweep, ascending. */
@@ -62,13 +66,14 @@ export function stateCounts(cells: readonly Pick<CellRow, 'state'>[]): StateCoun
 
 const missing = (states: StateCounts): number => states.planned + states.failed + states.infeasible;
 
-function recallOf(cells: readonly CellRow[]): { n: number; passed: number } {
+function recallOf(cells: readonly NeedleCellRow[], criterion: Criterion): { n: number; passed: number } {
   const answered = cells.filter(({ state }) => isMeasured(state));
-  return { n: answered.length, passed: answered.filter(({ needle }) => needle?.exactMatch === true).length };
+  const passed = answered.reduce((sum, { needle }) => sum + (needle === null ? 0 : score(criterion, needle)), 0);
+  return { n: answered.length, passed };
 }
 
-function gridCell(contextTokens: number, depth: number, cells: readonly CellRow[]): GridCell {
-  const { n, passed } = recallOf(cells);
+function gridCell(contextTokens: number, depth: number, cells: readonly NeedleCellRow[], criterion: Criterion): GridCell {
+  const { n, passed } = recallOf(cells, criterion);
   return {
     contextTokens,
     depth,
@@ -80,12 +85,19 @@ function gridCell(contextTokens: number, depth: number, cells: readonly CellRow[
   };
 }
 
-function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts: readonly number[], depths: readonly number[]): ArmGrid {
+function armGrid(
+  arm: ArmRow,
+  task: number,
+  criterion: Criterion,
+  cells: readonly NeedleCellRow[],
+  contexts: readonly number[],
+  depths: readonly number[],
+): ArmGrid {
   const byContext = groupBy(cells, ({ contextTokens }) => contextTokens);
   const byPoint = new Map([...byContext].map(([context, list]) => [context, groupBy(list, ({ depth }) => depth)]));
   const recalls = ascending(byContext.keys()).map((contextTokens): ContextRecall => {
     const list = byContext.get(contextTokens) ?? [];
-    return { contextTokens, ...recallOf(list), missing: missing(stateCounts(list)) };
+    return { contextTokens, ...recallOf(list, criterion), missing: missing(stateCounts(list)) };
   });
   const reach = reachOf(recalls);
   const tested = recalls.filter(({ n }) => n > 0);
@@ -93,18 +105,19 @@ function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts:
   const frontierTokens = (beyond ?? tested.at(-1))?.contextTokens ?? null;
   const splits = entropySplits(
     cells.flatMap(({ contextTokens, needle }) =>
-      needle === null ? [] : [{ contextTokens, passed: needle.exactMatch, entropy: needle.entropy, entropyFirst: needle.entropyFirst }],
+      needle === null ? [] : [{ contextTokens, passed: score(criterion, needle) === 1, entropy: needle.entropy, entropyFirst: needle.entropyFirst }],
     ),
   );
   return {
     arm,
     task,
+    criterion,
     contexts,
     depths,
     cells: depths.map((depth) =>
       contexts.map((context) => {
         const list = byPoint.get(context)?.get(depth);
-        return list === undefined ? null : gridCell(context, depth, list);
+        return list === undefined ? null : gridCell(context, depth, list, criterion);
       }),
     ),
     states: stateCounts(cells),
@@ -116,18 +129,19 @@ function armGrid(arm: ArmRow, task: number, cells: readonly CellRow[], contexts:
   };
 }
 
-/** One grid per task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
+/** One grid per needle task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
 export function armGrids(rows: SweepRows): ArmGrid[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupBy(rows.cells, ({ task }) => task);
+  const byTask = groupBy(rows.cells.filter(isNeedleRow), ({ task }) => task);
   return ascending(byTask.keys()).flatMap((task) => {
     const cells = byTask.get(task) ?? [];
+    const criterion = criterionOf(rows, task);
     const contexts = ascending(cells.map(({ contextTokens }) => contextTokens));
     const depths = ascending(cells.map(({ depth }) => depth));
     const byArm = groupBy(cells, ({ armId }) => armId);
     return arms.flatMap((arm) => {
       const own = byArm.get(arm.id);
-      return own === undefined ? [] : [armGrid(arm, task, own, contexts, depths)];
+      return own === undefined ? [] : [armGrid(arm, task, criterion, own, contexts, depths)];
     });
   });
 }

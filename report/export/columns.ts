@@ -22,7 +22,7 @@ export interface Column {
 const result = (name: string, value: Column['value']): Column => ({ name, kind: 'result', value });
 const circumstance = (name: string, value: Column['value']): Column => ({ name, kind: 'circumstance', value });
 const number = (name: keyof NeedleNumbers, read: (numbers: NeedleNumbers) => Value): Column =>
-  result(name, ({ needle }) => (needle === null ? null : read(needle)));
+  result(name, (cell) => (cell.taskKind !== 'needle' || cell.needle === null ? null : read(cell.needle)));
 
 export const COLUMNS: readonly Column[] = [
   circumstance('sweep', (_cell, _arm, { sweep }) => sweep),
@@ -34,6 +34,7 @@ export const COLUMNS: readonly Column[] = [
   result('method', (_cell, arm) => arm.method.name),
   result('methodParameters', (_cell, arm) => methodParameters(arm)),
   result('weightsId', (_cell, arm) => arm.weightsId),
+  result('weightFormat', (_cell, arm) => arm.weightFormat),
   result('originalContextTokens', (_cell, arm) => arm.originalContextTokens),
   result('continualPretrainContextTokens', (_cell, arm) => arm.continualPretrainContextTokens),
   result('effectiveScale', (_cell, arm) => arm.effectiveScale),
@@ -43,12 +44,16 @@ export const COLUMNS: readonly Column[] = [
   result('task', ({ task }) => task),
   result('taskKind', ({ taskKind }) => taskKind),
   result('contextTokens', ({ contextTokens }) => contextTokens),
-  result('depth', ({ depth }) => depth),
-  result('seed', ({ seed }) => seed),
+  result('depth', (cell) => (cell.taskKind === 'needle' ? cell.depth : null)),
+  result('seed', (cell) => (cell.taskKind === 'needle' ? cell.seed : null)),
+  result('document', (cell) => (cell.taskKind === 'perplexity' ? cell.document : null)),
   result('origin', ({ origin }) => origin),
   result('state', ({ state }) => state),
 
   number('exactMatch', ({ exactMatch }) => exactMatch),
+  number('tokenRecall', ({ tokenRecall }) => tokenRecall),
+  number('stringRecall', ({ stringRecall }) => stringRecall),
+  number('generatedText', ({ generatedText }) => generatedText),
   number('answerIds', ({ answerIds }) => answerIds),
   number('top1Ids', ({ top1Ids }) => top1Ids),
   number('generatedIds', ({ generatedIds }) => generatedIds),
@@ -59,11 +64,16 @@ export const COLUMNS: readonly Column[] = [
   number('entropyFirst', ({ entropyFirst }) => entropyFirst),
   number('entropy', ({ entropy }) => entropy),
   number('entropyTeacherForced', ({ entropyTeacherForced }) => entropyTeacherForced),
+  number('entropyOfMean', ({ entropyOfMean }) => entropyOfMean),
   number('entropyNormalized', ({ entropyNormalized }) => entropyNormalized),
   number('maxProbability', ({ maxProbability }) => maxProbability),
   number('sinkMass', ({ sinkMass }) => sinkMass),
+  number('sinkMass4', ({ sinkMass4 }) => sinkMass4),
+  number('localMass', ({ localMass }) => localMass),
+  number('localTokens', ({ localTokens }) => localTokens),
   number('needleMass', ({ needleMass }) => needleMass),
   number('needleLift', ({ needleLift }) => needleLift),
+  number('retrievalScore', ({ retrievalScore }) => retrievalScore),
   number('needleStart', ({ needleStart }) => needleStart),
   number('needleTokens', ({ needleTokens }) => needleTokens),
   number('tokenDigest', ({ tokenDigest }) => tokenDigest),

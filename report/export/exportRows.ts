@@ -1,5 +1,5 @@
 /**
- * Exports: one row per cell, in an order that does not depend on the run: arm, task, contextTokens, depth, seed, key.
+ * Exports: one row per cell, in an order that does not depend on the run: arm, task, contextTokens, the task's axes, key.
  *
  * Numbers are printed as the shortest decimal that reads back as the same float64 (ECMA-262 Number::toString), so that
  * equal exports mean equal numbers to the last bit; only -0 is printed as 0.
@@ -23,6 +23,12 @@ const CHUNK_ROWS = 500;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** Cells of one task by its axes. */
+function byAxes(a: CellRow, b: CellRow): number {
+  if (a.taskKind === 'needle' && b.taskKind === 'needle') return a.depth - b.depth || a.seed - b.seed;
+  return a.taskKind === 'perplexity' && b.taskKind === 'perplexity' ? byText(a.document, b.document) : 0;
+}
+
 /** Cells with their arms in the order of the export. */
 function ordered(rows: SweepRows): { cell: CellRow; arm: ArmRow }[] {
   const arms = new Map(rows.arms.map((arm) => [arm.id, arm]));
@@ -38,8 +44,7 @@ function ordered(rows: SweepRows): { cell: CellRow; arm: ArmRow }[] {
         byText(a.arm.id, b.arm.id) ||
         a.cell.task - b.cell.task ||
         a.cell.contextTokens - b.cell.contextTokens ||
-        a.cell.depth - b.cell.depth ||
-        a.cell.seed - b.cell.seed ||
+        byAxes(a.cell, b.cell) ||
         byText(a.cell.key, b.cell.key),
     );
 }

@@ -91,9 +91,19 @@ export function howToRead(): Markup {
   return html`<dl class="facts">${terms.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`)}</dl>`;
 }
 
+function axesText(cell: CellRow): string {
+  switch (cell.taskKind) {
+    case 'needle':
+      return `, depth ${depthLabels([cell.depth])[0] ?? ''} %, seed ${cell.seed}`;
+    case 'perplexity':
+      return `, document ${cell.document.slice(0, 12)}`;
+    case 'attention':
+      return '';
+  }
+}
+
 function cellName(cell: CellRow, labels: ReadonlyMap<string, string>): string {
-  const depth = depthLabels([cell.depth])[0] ?? '';
-  return `${labels.get(cell.armId) ?? cell.armId}: ${cell.contextTokens} tokens, depth ${depth} %, seed ${cell.seed}`;
+  return `${labels.get(cell.armId) ?? cell.armId}: ${cell.contextTokens} tokens${axesText(cell)}`;
 }
 
 /** Failed, infeasible and diverged cells by reason. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { armGrids } from '../../report/aggregate.js';
 import { cellFace } from '../../report/cellFace.js';
+import { isNeedleRow } from '../../domain/rows.js';
 import { lengthMarks } from '../../report/lengthMarks.js';
 import { everyState, needleNumbers, noCells, nothingMeasured, oneArm, tenArms } from './fixtures.js';
 
@@ -58,7 +59,7 @@ describe('grids', () => {
 
   it('keep tasks apart', () => {
     const rows = oneArm({ contexts: [64], depths: [0, 1] });
-    const cells = rows.cells.map((cell) => (cell.depth === 1 ? { ...cell, task: 1 } : cell));
+    const cells = rows.cells.filter(isNeedleRow).map((cell) => (cell.depth === 1 ? { ...cell, task: 1 } : cell));
     expect(armGrids({ ...rows, cells }).map(({ task, depths }) => [task, depths])).toEqual([[0, [0]], [1, [1]]]);
   });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { isNeedleRow } from '../../domain/rows.js';
 import { COLUMNS } from '../../report/export/columns.js';
 import { exportRows, type ExportOptions } from '../../report/export/exportRows.js';
 import { reportJson } from '../../report/json.js';
@@ -77,7 +78,7 @@ describe('an export', () => {
 
   it('with results only still differs where one number differs in its last bit', () => {
     const first = oneArm();
-    const cells = first.cells.map((cell, at) =>
+    const cells = first.cells.filter(isNeedleRow).map((cell, at) =>
       at === 17 && cell.needle !== null ? { ...cell, needle: { ...cell.needle, entropyFirst: cell.needle.entropyFirst + Number.EPSILON } } : cell,
     );
     expect(text({ ...first, cells }, { resultsOnly: true })).not.toBe(text(first, { resultsOnly: true }));

@@ -3,7 +3,7 @@ import { digest } from '../../domain/identity.js';
 import { id, type ArmId, type CellKey, type SweepId, type WeightsId } from '../../domain/ids.js';
 import type { NeedleNumbers } from '../../domain/measurement.js';
 import type { Method } from '../../domain/method.js';
-import type { ArmRow, CellRow, SweepRows } from '../../domain/rows.js';
+import type { ArmRow, NeedleCellRow, SweepRows } from '../../domain/rows.js';
 import { methodLabel } from '../../rope/method.js';
 
 export interface FixtureArm {
@@ -20,7 +20,7 @@ export interface FixtureShape {
   readonly seeds: readonly number[];
   readonly original?: number;
   /** Last word on each cell. */
-  readonly change?: (cell: CellRow) => CellRow;
+  readonly change?: (cell: NeedleCellRow) => NeedleCellRow;
 }
 
 const SCALE: Readonly<Record<Method['name'], number>> = { none: 1, pi: 8, ntk: 8, yarn: 8 };
@@ -28,6 +28,9 @@ const SCALE: Readonly<Record<Method['name'], number>> = { none: 1, pi: 8, ntk: 8
 export function needleNumbers(over: Partial<NeedleNumbers> = {}): NeedleNumbers {
   return {
     exactMatch: true,
+    tokenRecall: 1,
+    stringRecall: null,
+    generatedText: null,
     answerIds: [131, 200, 140, 255],
     top1Ids: [131, 200, 140, 255],
     generatedIds: [131, 200, 140, 255],
@@ -38,11 +41,16 @@ export function needleNumbers(over: Partial<NeedleNumbers> = {}): NeedleNumbers 
     entropyFirst: 1.5,
     entropy: 1.25,
     entropyTeacherForced: 1.25,
+    entropyOfMean: 1.75,
     entropyNormalized: 0.25,
     maxProbability: 0.5,
     sinkMass: 0.125,
+    sinkMass4: 0.25,
+    localMass: 0.3,
+    localTokens: 64,
     needleMass: 0.4,
     needleLift: 12.5,
+    retrievalScore: 0.5,
     heads: null,
     layers: 3,
     headCount: 3,
@@ -65,6 +73,7 @@ function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
     method: arm.method,
     methodLabel: methodLabel(arm.method),
     weightsId: id<WeightsId>(digest(['weights', ordinal])),
+    weightFormat: 'f32',
     originalContextTokens: original,
     continualPretrainContextTokens: arm.continued,
     effectiveScale: SCALE[arm.method.name],
@@ -75,7 +84,7 @@ function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
 /** A number in 0..1 that depends on its arguments alone. */
 const noise = (...parts: readonly (string | number)[]): number => parseInt(digest([...parts]).slice(0, 8), 16) / 0xffffffff;
 
-function cellRow(arm: ArmRow, shape: FixtureShape, contextTokens: number, depth: number, seed: number): CellRow {
+function cellRow(arm: ArmRow, shape: FixtureShape, contextTokens: number, depth: number, seed: number): NeedleCellRow {
   const passesUpTo = shape.arms[arm.ordinal]?.passesUpTo ?? 0;
   const next = shape.contexts.find((context) => context > passesUpTo);
   const draw = noise(arm.id, contextTokens, depth, seed);
@@ -112,6 +121,7 @@ export function sweepRows(shape: FixtureShape): SweepRows {
     spec: { name: 'fixture', contextTokens: [...shape.contexts] },
     planDigest: digest('plan'),
     arms,
+    tasks: [],
     cells: shape.change === undefined ? cells : cells.map(shape.change),
   };
 }
@@ -122,7 +132,7 @@ export const NTK: Method = { name: 'ntk', factor: 8 };
 export const YARN: Method = { name: 'yarn', factor: 8, betaFast: 32, betaSlow: 1, truncate: true };
 
 /** The cell as it is before it ran. */
-export const planned = (cell: CellRow): CellRow => ({ ...cell, state: 'planned', needle: null, measured: null });
+export const planned = (cell: NeedleCellRow): NeedleCellRow => ({ ...cell, state: 'planned', needle: null, measured: null });
 
 const CONTEXTS = [64, 128, 256, 512, 1024, 2048];
 const DEPTHS = [0, 0.25, 0.5, 0.75, 1];

@@ -53,6 +53,10 @@ const TASK: ResolvedNeedleTask = {
   template: { headIds: [0] },
   templateDigest: digest('fixture template'),
   tokenizerDigest: digest('fixture tokenizer'),
+  snap: 'token',
+  criterion: 'exactMatch',
+  generateTokens: 0,
+  localTokens: 64,
   probes: 'heads',
 };
 
@@ -85,7 +89,7 @@ function fixtureArm(method: Method, continued: number | null): PlannedArm {
     id: id<ArmId>(digest([weightsId, JSON.stringify(method)])),
     label: `${method.name}${continued === null ? '' : `, continued at ${continued}`}`,
     model: 'fixture',
-    checkpoint: { folder: `/fixture/${method.name}-${String(continued)}`, weightsId, continualPretrainContextTokens: continued },
+    checkpoint: { folder: `/fixture/${method.name}-${String(continued)}`, weightsId, weightFormat: 'f32', continualPretrainContextTokens: continued },
     method,
     methodLabel: methodLabel(method),
     originalContextTokens: ORIGINAL_CONTEXT_TOKENS,
@@ -121,6 +125,7 @@ export function fixturePlan(grid: FixtureGrid): Plan {
     sweep: id<SweepId>(grid.name),
     digest: digest([cells.map((cell) => cell.key), version]),
     deviceClass: 'cpu',
+    dtype: 'f32',
     engineVersion: version,
     arms,
     tasks: [TASK],
@@ -144,6 +149,8 @@ const fixtureCost = (contextTokens: number, cells: number) => ({
   distinctTokens: contextTokens * cells,
   flops: contextTokens ** 2 * cells,
   kvBytes: contextTokens * 64,
+  peakBytes: contextTokens * 128,
+  resultBytes: cells * 512,
 });
 
 /** A number in 0..1 that depends on the text alone. */
@@ -159,6 +166,9 @@ export function fixtureNumbers(key: CellKey, contextTokens: number): NeedleNumbe
   const heads = Float32Array.from({ length: HEAD_PROBES.length * 2 * 2 }, (_, index) => draw(key, 'head', index));
   return {
     exactMatch,
+    tokenRecall: exactMatch ? 1 : 0.25,
+    stringRecall: null,
+    generatedText: null,
     answerIds,
     top1Ids: exactMatch ? answerIds : [130, 7, 8, 9],
     // Every fifth failing cell stands for a device that keeps no KV: nothing generated.
@@ -170,11 +180,16 @@ export function fixtureNumbers(key: CellKey, contextTokens: number): NeedleNumbe
     entropyFirst,
     entropy: !exactMatch && draw(key, 'kv') < 0.2 ? null : entropyFirst * 1.01,
     entropyTeacherForced: entropyFirst * 1.02,
+    entropyOfMean: entropyFirst * 1.2,
     entropyNormalized: entropyFirst / Math.log(contextTokens),
     maxProbability: draw(key, 'max'),
     sinkMass: draw(key, 'sink'),
+    sinkMass4: draw(key, 'sink'),
+    localMass: draw(key, 'local'),
+    localTokens: 64,
     needleMass: draw(key, 'needle') / 3,
     needleLift: (draw(key, 'needle') / 3) * (contextTokens / 6),
+    retrievalScore: draw(key, 'retrieval') / 8,
     heads: Buffer.from(heads.buffer).toString('base64'),
     layers: 2,
     headCount: 2,
@@ -200,7 +215,7 @@ export async function runFixture(store: Store, sweep: SweepId, place: Place = FI
       const leased = await store.lease(shard, place);
       if (leased === null) continue;
       await store.record(leased.lease, place, leased.job.cells.map((cell) => fixtureResult(cell.key, cell.contextTokens)));
-      await store.finishShard(leased.lease, { promptTokens: 10, distinctTokens: 8, computedTokens: 9, loadSeconds: 0.1, runSeconds: 0.5 });
+      await store.finishShard(leased.lease, { promptTokens: 10, distinctTokens: 8, computedTokens: 9, completionTokens: 2, loadSeconds: 0.1, runSeconds: 0.5 });
     }
   }
   await store.finishSweep(sweep, null);
