@@ -38,24 +38,34 @@ export interface ResolvedNeedleTask {
   readonly probes: 'heads' | 'summary';
 }
 
+/** In which form a file holds documents: one text, or a column of rows. */
+export const DOCUMENT_FORMATS = ['txt', 'jsonl', 'parquet'] as const;
+export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number];
+
+/** Where a document is read again; paths are absolute, links followed. */
+export type DocumentSource =
+  /** A whole file, or one of its rows; counted from 0. */
+  | { readonly kind: 'row'; readonly file: string; readonly format: DocumentFormat; readonly field: string; readonly row: number | null }
+  /** Characters (UTF-16 code units) [start, end) of all texts of a file or folder, joined. */
+  | { readonly kind: 'joined'; readonly path: string; readonly field: string; readonly start: number; readonly end: number }
+  | { readonly kind: 'haystack'; readonly haystack: ResolvedHaystack; readonly seed: number }
+  /** Of a provisional plan: nothing was read, nothing can be. */
+  | { readonly kind: 'absent' };
+
 /**
  * A document as the plan names it; a slot reads it again where it lies and checks its digest.
- * Its id is its digest: SHA-256 over the text (or over what draws it), the BOS rule and the tokenizer.
+ * Its id is a digest of the text (or of what draws it), the ids before it and the tokenizer.
  */
 export interface ResolvedDocument {
   readonly id: string;
   /** For people: file name and row, or seed. */
   readonly name: string;
-  /** Tokens it has, its BOS included; a haystack document is endless. */
+  /** Tokens it has, headIds included; null for one without end, drawn from a haystack. */
   readonly tokens: number | null;
-  readonly source:
-    | { readonly kind: 'file'; readonly file: string; readonly row: number | null; readonly field: string }
-    /** Texts of several files joined, [startToken, startToken + tokens) of them without BOS. */
-    | { readonly kind: 'joined'; readonly files: readonly string[]; readonly field: string; readonly startToken: number; readonly tokens: number }
-    | { readonly kind: 'haystack'; readonly haystack: ResolvedHaystack; readonly seed: number };
+  readonly source: DocumentSource;
   /** Ids that stand before it (BOS), [] for none. */
   readonly headIds: readonly number[];
-  /** SHA-256 of the text of a file document; null for a drawn one. */
+  /** SHA-256 of its text as UTF-8; null where it is no text. */
   readonly textDigest: string | null;
 }
 
