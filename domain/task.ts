@@ -19,7 +19,19 @@ export interface MarkovHaystack {
   readonly jumpProbability: number;
   readonly rankScale: number;
 }
-export type ResolvedHaystack = MarkovHaystack;
+
+/** Sentences drawn uniformly, one after the other. */
+export interface NoiseHaystack {
+  readonly kind: 'noise';
+  readonly sentences: readonly string[];
+}
+
+/** Running text of files that a slot reads where they lie; their digests are checked there. */
+export interface TextHaystack {
+  readonly kind: 'text';
+  readonly files: readonly { readonly path: string; /** SHA-256 of the bytes. */ readonly digest: string }[];
+}
+export type ResolvedHaystack = MarkovHaystack | NoiseHaystack | TextHaystack;
 
 export interface ResolvedNeedleTask {
   readonly kind: 'needle';
