@@ -4,7 +4,7 @@
  */
 import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
 import type { JsonObject } from '../domain/tokenizer.js';
-import type { GgufContainer, GgufTensor, GgufValue } from './ggufContainer.js';
+import type { GgufContainer, GgufValue } from './ggufContainer.js';
 
 const ARCHITECTURES = ['llama', 'qwen2'] as const;
 export type GgufArchitecture = (typeof ARCHITECTURES)[number];
