@@ -58,8 +58,8 @@ async function dividedFrequencies(handle: FileHandle, file: string, tensor: Gguf
   const pairs = geometry.rotarySize / 2;
   const where = `${file}: ${ROPE_DIVISORS}`;
   if (ropeSettings.name !== 'none') throw new RopesweepError('MODEL_UNSUPPORTED', { where, what: `it divides frequencies that the keys of rope.scaling change too` });
-  if (tensor.type !== 'F32' || tensor.shape.join() !== String(pairs)) {
-    throw new RopesweepError('CHECKPOINT_INVALID', { where, what: `it is ${tensor.type} [${tensor.shape.join(', ')}], not F32 [${pairs}]` });
+  if (tensor.dtype !== 'F32' || tensor.shape.join() !== String(pairs)) {
+    throw new RopesweepError('CHECKPOINT_INVALID', { where, what: `it is ${tensor.dtype} [${tensor.shape.join(', ')}], not F32 [${pairs}]` });
   }
   const bytes = Buffer.alloc(tensor.byteLength);
   await handle.read(bytes, 0, bytes.length, tensor.byteOffset);
@@ -100,9 +100,9 @@ function renamed(file: string, architecture: GgufArchitecture, tensors: Readonly
     }
   }
   return new Map(
-    [...tensors].flatMap(([own, { type, ...place }]): [string, StoredTensor][] => {
+    [...tensors].flatMap(([own, tensor]): [string, StoredTensor][] => {
       const name = names.get(own) ?? own;
-      return own === ROPE_DIVISORS ? [] : [[name, { file, dtype: type, ...place, ...(interleaved.has(name) && { rowOrder: 'interleaved' }) }]];
+      return own === ROPE_DIVISORS ? [] : [[name, { file, ...tensor, ...(interleaved.has(name) && { rowOrder: 'interleaved' }) }]];
     }),
   );
 }

@@ -10,10 +10,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { gguf, GGMLQuantizationType, GGUFValueType, type GGUFTensorInfo, type GGUFTypedMetadata, type MetadataValue } from '@huggingface/gguf';
 import { firstFew, messageOf, RopesweepError, type Problem } from '../domain/errors.js';
-import { BLOCK_ELEMENTS, QUANTISED_BLOCKS } from './quantisedBlocks.js';
+import { elementFormat, isWeightType, WEIGHT_TYPES, type WeightType } from './tensorValues.js';
 
 export interface GgufTensor {
-  readonly type: GgufTensorType;
+  readonly dtype: WeightType;
   /** [rows, columns] or [length]; the file has them the other way round. */
   readonly shape: readonly number[];
   /** From the start of the file. */
@@ -27,19 +27,6 @@ export interface GgufContainer {
   readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 export type GgufValue = string | number | boolean | readonly (string | number | boolean)[];
-
-const TYPES = {
-  F32: { elements: 1, bytes: 4 },
-  F16: { elements: 1, bytes: 2 },
-  BF16: { elements: 1, bytes: 2 },
-  Q4_0: { elements: BLOCK_ELEMENTS, bytes: QUANTISED_BLOCKS.Q4_0.blockBytes },
-  Q4_1: { elements: BLOCK_ELEMENTS, bytes: QUANTISED_BLOCKS.Q4_1.blockBytes },
-  Q5_0: { elements: BLOCK_ELEMENTS, bytes: QUANTISED_BLOCKS.Q5_0.blockBytes },
-  Q5_1: { elements: BLOCK_ELEMENTS, bytes: QUANTISED_BLOCKS.Q5_1.blockBytes },
-  Q8_0: { elements: BLOCK_ELEMENTS, bytes: QUANTISED_BLOCKS.Q8_0.blockBytes },
-} as const;
-export type GgufTensorType = keyof typeof TYPES;
-const isReadable = (type: string): type is GgufTensorType => Object.hasOwn(TYPES, type);
 
 /** magic, version, number of tensors, number of keys */
 const HEADER_BYTES = 4 + 4 + 8 + 8;
@@ -185,22 +172,22 @@ interface DataPlace {
 function placeTensors(file: string, infos: readonly GGUFTensorInfo[], { dataStart, size, alignment }: DataPlace): Map<string, GgufTensor> {
   refuseUnreadable(file, infos);
   const tensors = new Map<string, GgufTensor>();
-  for (const { name, shape: reversed, dtype, offset } of infos) {
-    const type = GGMLQuantizationType[dtype];
-    if (!isReadable(type)) continue;
+  for (const { name, shape: reversed, dtype: type, offset } of infos) {
+    const dtype = GGMLQuantizationType[type];
+    if (!isWeightType(dtype)) continue;
     const shape = reversed.map(Number).reverse();
-    const { elements, bytes } = TYPES[type];
+    const { blockElements, blockBytes } = elementFormat({ dtype, file });
     const columns = shape.at(-1) ?? 0;
-    const byteLength = (shape.reduce((product, dimension) => product * dimension, 1) / elements) * bytes;
+    const byteLength = (shape.reduce((product, dimension) => product * dimension, 1) / blockElements) * blockBytes;
     const byteOffset = dataStart + Number(offset);
-    const what = `tensor ${name} ${type} [${shape.join(', ')}]`;
-    if (shape.length < 1 || shape.length > 4 || columns < 1 || columns % elements !== 0 || !Number.isSafeInteger(byteLength) || byteLength < 1) {
-      throw damaged(file, `${what} has no such shape${elements > 1 ? ` in blocks of ${elements}` : ''}`);
+    const what = `tensor ${name} ${dtype} [${shape.join(', ')}]`;
+    if (shape.length < 1 || shape.length > 4 || columns < 1 || columns % blockElements !== 0 || !Number.isSafeInteger(byteLength) || byteLength < 1) {
+      throw damaged(file, `${what} has no such shape${blockElements > 1 ? ` in blocks of ${blockElements}` : ''}`);
     }
     if (!Number.isSafeInteger(byteOffset) || byteOffset % alignment !== 0) throw damaged(file, `${what} starts at byte ${byteOffset}, off the alignment of ${alignment}`);
     if (byteOffset + byteLength > size) throw damaged(file, `${what} ends at byte ${byteOffset + byteLength}, the file at ${size}: it is truncated`);
     if (tensors.has(name)) throw damaged(file, `tensor ${name} stands twice`);
-    tensors.set(name, { type, shape, byteOffset, byteLength });
+    tensors.set(name, { dtype, shape, byteOffset, byteLength });
   }
   refuseOverlaps(file, tensors);
   return tensors;
@@ -209,11 +196,11 @@ function placeTensors(file: string, infos: readonly GGUFTensorInfo[], { dataStar
 function refuseUnreadable(file: string, infos: readonly GGUFTensorInfo[]): void {
   const problems = infos.flatMap(({ name, dtype }): Problem[] => {
     const type = GGMLQuantizationType[dtype] as string | undefined;
-    if (type !== undefined && isReadable(type)) return [];
+    if (type !== undefined && isWeightType(type)) return [];
     return [
       {
         where: file,
-        what: `tensor ${name} is ${type ?? `of type ${dtype}`}, which is not one of ${Object.keys(TYPES).join(', ')}`,
+        what: `tensor ${name} is ${type ?? `of type ${dtype}`}, which is not one of ${WEIGHT_TYPES.join(', ')}`,
         mend: 'Use the F16 or Q8_0 file of the same model, or convert this one with llama-quantize.',
       },
     ];

@@ -9,11 +9,11 @@
  */
 import { halfValue } from './halfPrecision.js';
 
-export const BLOCK_ELEMENTS = 32;
+const BLOCK_ELEMENTS = 32;
 const HALF = BLOCK_ELEMENTS / 2;
 
-export interface BlockFormat {
-  /** Of one block of {@link BLOCK_ELEMENTS} values. */
+interface BlockFormat {
+  readonly blockElements: number;
   readonly blockBytes: number;
   /** Whole blocks; values has 32 places for each. */
   readonly decode: (blocks: Uint8Array, values: Float32Array) => void;
@@ -33,6 +33,7 @@ function nibbles({ minimum, fifthBit }: NibbleFormat): BlockFormat {
   const blockBytes = lowAt + HALF;
   const centre = minimum ? 0 : fifthBit ? 16 : 8;
   return {
+    blockElements: BLOCK_ELEMENTS,
     blockBytes,
     decode(blocks, values) {
       const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
@@ -53,6 +54,7 @@ function nibbles({ minimum, fifthBit }: NibbleFormat): BlockFormat {
 }
 
 const bytes: BlockFormat = {
+  blockElements: BLOCK_ELEMENTS,
   blockBytes: 2 + BLOCK_ELEMENTS,
   decode(blocks, values) {
     const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength);
@@ -70,4 +72,3 @@ export const QUANTISED_BLOCKS = {
   Q5_1: nibbles({ minimum: true, fifthBit: true }),
   Q8_0: bytes,
 } as const satisfies Record<string, BlockFormat>;
-export type QuantisedType = keyof typeof QUANTISED_BLOCKS;
