@@ -13,7 +13,7 @@ import { openCheckpoint } from '../model/checkpoint.js';
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { fingerprint, installedOnnxruntime } from '../runtime/fingerprint.js';
 import { wholeNumber } from '../infra/commandLine.js';
-import { addMethodOptions, readMethod, type MethodOptions } from './methodOptions.js';
+import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellReplaced, type MethodOptions } from './methodOptions.js';
 import { printLine } from './output.js';
 
 interface ForwardOptions extends MethodOptions {
@@ -60,7 +60,7 @@ export function forwardCommand(): Command {
     .description('Run one forward pass of a checkpoint over given token ids.')
     .argument('<folder>', 'checkpoint: config.json and safetensors weights')
     .requiredOption('--tokens <file>', 'JSON array of token ids')
-    .option('--method <method>', 'none, pi, ntk or yarn (default: what config.json says)')
+    .option('--method <method>', `${METHOD_LIST} (default: what config.json says)`)
     .option('--rows <n>', 'how many of the last rows to show logits and attention of', wholeNumber('--rows'), 1)
     .option('--span <a:b>', 'keys a to b - 1, whose attention mass is summed', parseSpan)
     .option('--threads <n>', 'threads of the engine; the numbers do not depend on it', wholeNumber('--threads'), availableParallelism())
@@ -69,6 +69,8 @@ export function forwardCommand(): Command {
     .addHelpText(
       'after',
       `
+${methodHelp()}
+
 Examples:
   ropesweep model forward models/starter/base --tokens tokens.json
   ropesweep model forward models/starter/base --tokens tokens.json --method yarn --factor 8 --rows 4 --span 13:19 --json`,
@@ -95,6 +97,7 @@ export async function forwardReport(folder: string, options: ForwardOptions): Pr
     originalContextTokens: options.originalContext ?? checkpoint.geometry.originalContextTokens,
   };
   const method = readMethod(options.method, options, geometry, checkpoint.ropeSettings);
+  tellReplaced({ method: checkpoint.ropeSettings, geometry: checkpoint.geometry }, { method, geometry });
   const [dtype] = COMPUTE_DTYPES;
 
   const decoder = await Decoder.open(checkpoint, { threads, dtype });

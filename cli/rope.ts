@@ -6,10 +6,10 @@ import { Command } from 'commander';
 import { RopesweepError } from '../domain/errors.js';
 import type { MethodName, RopeGeometry } from '../domain/method.js';
 import { readConfig } from '../model/config.js';
-import { effectiveScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
+import { effectiveScale, logitScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
 import { plainInverseFrequencies } from '../rope/plain.js';
 import { wholeNumber } from '../infra/commandLine.js';
-import { addMethodOptions, readMethod, type MethodOptions } from './methodOptions.js';
+import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellReplaced, type MethodOptions } from './methodOptions.js';
 import { printJson, printLine } from './output.js';
 
 interface RopeOptions extends MethodOptions {
@@ -33,7 +33,11 @@ export interface RopeReport {
   readonly inverseFrequencies: readonly number[];
   readonly attentionFactor: number;
   readonly wavelengths: readonly number[];
+  /** Sequence length the table is for, in tokens; null where the table does not depend on it. */
+  readonly length: number | null;
   readonly effectiveScale: number;
+  /** What the attention factor makes of attention logits: its square. */
+  readonly logitScale: number;
 }
 
 /** Geometry of LLaMA-2, of which the literature speaks. */
@@ -42,15 +46,17 @@ const LLAMA_2: RopeGeometry = { rotarySize: 128, base: 10_000, originalContextTo
 export function ropeCommand(): Command {
   const command = new Command('rope')
     .description('Print the inverse frequencies and the attention factor of a RoPE method.')
-    .argument('[method]', 'none, pi, ntk or yarn (default: none, or what --config says)')
+    .argument('[method]', `${METHOD_LIST} (default: none, or what --config says)`)
     .option('--rotary-size <d>', `dimensions of a head that rotate (default: ${String(LLAMA_2.rotarySize)})`, wholeNumber('--rotary-size', 2))
-    .option('--config <folder>', 'take rotary size, base and trained context from the config.json in this folder')
-    .option('--length <tokens>', 'sequence length, for methods whose table depends on it', wholeNumber('--length'))
+    .option('--config <path>', 'take rotary size, base and trained context from this folder, config.json or .gguf file')
+    .option('--length <tokens>', 'sequence length, for dynamic-ntk and longrope, whose tables depend on it', wholeNumber('--length'))
     .option('--json', 'print one JSON object');
   return addMethodOptions(command)
     .addHelpText(
       'after',
       `
+${methodHelp()}
+
 Without --config the defaults are LLaMA-2's: rotary size 128, base 10000, trained context 4096.
 --base and --original-context win over the config. A factor and a target context that disagree are an error.
 
@@ -58,6 +64,8 @@ Examples:
   ropesweep rope yarn --factor 16
   ropesweep rope pi --target-context 65536 --json
   ropesweep rope ntk --new-base 1000000
+  ropesweep rope dynamic-ntk --factor 2 --length 16384
+  ropesweep rope custom --table my-table.json --rotary-size 64
   ropesweep rope --config models/starter/base`,
     )
     .action(async (method: string | undefined, options: RopeOptions) => {
@@ -83,6 +91,7 @@ export async function ropeReport(name: string | undefined, options: RopeOptions)
   if (tableDependsOnLength(method) && options.length === undefined) {
     throw new RopesweepError('OPTION_INVALID', { where: '--length', what: `the table of ${method.name} depends on the sequence length`, mend: 'Give --length.' });
   }
+  if (file !== null) tellReplaced({ method: file.ropeSettings, geometry: file.geometry }, { method, geometry });
   const table = ropeTable(method, geometry, options.length ?? geometry.originalContextTokens);
   const { name: methodName, ...parameters } = method;
   return {
@@ -93,14 +102,19 @@ export async function ropeReport(name: string | undefined, options: RopeOptions)
     inverseFrequencies: table.inverseFrequencies,
     attentionFactor: table.attentionFactor,
     wavelengths: table.inverseFrequencies.map((frequency) => (2 * Math.PI) / frequency),
+    length: tableDependsOnLength(method) ? (options.length ?? null) : null,
     effectiveScale: effectiveScale(table, geometry),
+    logitScale: logitScale(table),
   };
 }
 
 function printReport(report: RopeReport): void {
-  const { rotarySize, base, originalContextTokens, attentionFactor } = report;
-  printLine(`${report.label}: rotary size ${String(rotarySize)}, base ${String(base)}, trained context ${String(originalContextTokens)} tokens`);
-  printLine(`effective scale ${report.effectiveScale.toPrecision(6)}, attention factor ${attentionFactor.toPrecision(6)} (logits x ${(attentionFactor ** 2).toPrecision(6)})`);
+  const { rotarySize, base, originalContextTokens, length } = report;
+  const at = length === null ? '' : `, at a sequence of ${String(length)} tokens`;
+  printLine(`${report.label}: rotary size ${String(rotarySize)}, base ${String(base)}, trained context ${String(originalContextTokens)} tokens${at}`);
+  printLine(
+    `effective scale ${report.effectiveScale.toPrecision(6)}, attention factor ${report.attentionFactor.toPrecision(6)}, logit scale ${report.logitScale.toPrecision(6)}`,
+  );
   const table = new Table({
     head: ['pair', 'inverse frequency', 'wavelength (tokens)', 'plain / method'],
     style: { head: [], border: [] },

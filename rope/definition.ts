@@ -8,6 +8,8 @@ export type MethodOf<Name extends MethodName> = Extract<Method, { name: Name }>;
 export interface MethodDefinition<Name extends MethodName> {
   /** Whether the table changes with the sequence length; then a prefix is shared only between equal lengths. */
   readonly tableDependsOnLength: boolean;
+  /** Where the equation was published, for docs/methods.md. */
+  readonly source: string;
   /**
    * The method in its one canonical spelling: a target context becomes a factor, and what contradicts is refused.
    * Resolving twice gives the same.

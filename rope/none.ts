@@ -10,6 +10,7 @@ import { plainInverseFrequencies } from './plain.js';
 
 export const none: MethodDefinition<'none'> = {
   tableDependsOnLength: false,
+  source: 'Su et al. 2021, "RoFormer", section 3.2.2',
   resolve: (method) => method,
   table: (_, { rotarySize, base }) => ({ inverseFrequencies: plainInverseFrequencies(rotarySize, base), attentionFactor: 1 }),
   label: () => 'none',

@@ -11,10 +11,12 @@ import { RopesweepError } from '../domain/errors.js';
 import type { RopeGeometry } from '../domain/method.js';
 import type { MethodDefinition, MethodOf } from './definition.js';
 import { extentLabel, resolveFactor } from './extent.js';
+import { ntkBase } from './ntkBase.js';
 import { plainInverseFrequencies } from './plain.js';
 
 export const ntk: MethodDefinition<'ntk'> = {
   tableDependsOnLength: false,
+  source: 'bloc97 2023, "NTK-Aware Scaled RoPE"; Peng et al. 2023, "YaRN", section 3.1',
   resolve: (method, geometry) => {
     if (method.base === undefined) {
       if (method.factor === undefined && method.targetContextTokens === undefined) {
@@ -50,14 +52,5 @@ export const ntk: MethodDefinition<'ntk'> = {
 };
 
 /** b' of the formula above. */
-function newBase(method: MethodOf<'ntk'>, geometry: RopeGeometry): number {
-  if (method.base !== undefined) return method.base;
-  const { rotarySize, base } = geometry;
-  if (rotarySize <= 2) {
-    throw new RopesweepError('METHOD_INVALID', {
-      where: 'ntk',
-      what: `the new base is base * factor^(d/(d-2)), which needs a rotary size above 2, not ${rotarySize}`,
-    });
-  }
-  return base * resolveFactor('ntk', method, geometry) ** (rotarySize / (rotarySize - 2));
-}
+const newBase = (method: MethodOf<'ntk'>, geometry: RopeGeometry): number =>
+  method.base ?? ntkBase('ntk', geometry, resolveFactor('ntk', method, geometry));

@@ -11,6 +11,7 @@ import { plainInverseFrequencies } from './plain.js';
 
 export const pi: MethodDefinition<'pi'> = {
   tableDependsOnLength: false,
+  source: 'Chen et al. 2023, "Extending Context Window of Large Language Models via Positional Interpolation", equation 4',
   resolve: (method, geometry) => ({ name: 'pi', factor: resolveFactor('pi', method, geometry) }),
   table: (method, geometry) => {
     const factor = resolveFactor('pi', method, geometry);

@@ -21,6 +21,7 @@ type Yarn = MethodOf<'yarn'>;
 
 export const yarn: MethodDefinition<'yarn'> = {
   tableDependsOnLength: false,
+  source: 'Peng et al. 2023, "YaRN", equations 17-22',
   resolve: (method, geometry) => {
     if (method.betaFast < method.betaSlow) {
       throw new RopesweepError('METHOD_INVALID', {

@@ -23,8 +23,6 @@ export interface FixtureShape {
   readonly change?: (cell: NeedleCellRow) => NeedleCellRow;
 }
 
-const SCALE: Readonly<Record<Method['name'], number>> = { none: 1, pi: 8, ntk: 8, yarn: 8 };
-
 export function needleNumbers(over: Partial<NeedleNumbers> = {}): NeedleNumbers {
   return {
     exactMatch: true,
@@ -76,7 +74,7 @@ function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
     weightFormat: 'f32',
     originalContextTokens: original,
     continualPretrainContextTokens: arm.continued,
-    effectiveScale: SCALE[arm.method.name],
+    effectiveScale: arm.method.name === 'none' ? 1 : 8,
     logitScale: arm.method.name === 'yarn' ? 1.4591 : 1,
   };
 }
