@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { EXIT } from '../domain/errors.js';
 import { exitCodeOf } from '../infra/commandLine.js';
 import { demoCommand } from './demo.js';
+import { deviceCommand } from './device.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { forwardCommand } from './forward.js';
@@ -30,6 +31,7 @@ export function program(): Command {
     .addCommand(exportCommand())
     .addCommand(ropeCommand())
     .addCommand(model)
+    .addCommand(deviceCommand())
     .addCommand(doctorCommand())
     .addCommand(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption())
     .addCommand(grafanaRoleCommand())

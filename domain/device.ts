@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { ComputeDtype } from './engine.js';
+import { RopesweepError } from './errors.js';
 
 /** ONNX Runtime's execution providers. webgpu is experimental: refused where the self-test fails. */
 export const PROVIDERS = ['cpu', 'cuda', 'webgpu'] as const;
@@ -64,3 +65,26 @@ export const DTYPES_OF: { readonly [P in Provider]: readonly ComputeDtype[] } = 
   cuda: ['f16', 'bf16', 'f32'],
   webgpu: ['f32'],
 };
+
+/** One device of a node. */
+export interface Device {
+  readonly provider: Provider;
+  /** Number of the GPU; 0 for the others. */
+  readonly index: number;
+}
+
+export const CPU: Device = { provider: 'cpu', index: 0 };
+
+const DEVICE_TEXT = /^(?:(cpu|webgpu)|cuda(?::(\d{1,3}))?)$/;
+
+/** `cpu`, `webgpu`, `cuda` (the first GPU) or `cuda:N`. @throws RopesweepError OPTION_INVALID */
+export function parseDevice(text: string): Device {
+  const match = DEVICE_TEXT.exec(text);
+  if (match === null) {
+    throw new RopesweepError('OPTION_INVALID', { where: '--device', what: `${JSON.stringify(text)} is not a device`, mend: 'Use cpu, cuda:0 (the number of the GPU) or webgpu.' });
+  }
+  const [, plain, number = '0'] = match;
+  return plain === 'cpu' || plain === 'webgpu' ? { provider: plain, index: 0 } : { provider: 'cuda', index: Number(number) };
+}
+
+export const deviceText = ({ provider, index }: Device): string => (provider === 'cuda' ? `cuda:${index}` : provider);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ERRORS, RopesweepError } from '../domain/errors.js';
 import { configuredServers, unreachable, type ConfiguredServers } from './connections.js';
+import { missingCuda } from './cuda.js';
 import { homePath, homeProblem, prepareHome } from './embedded/homeFolder.js';
 import { configuredPorts, freePort } from './embedded/ports.js';
 import { startPostgres } from './embedded/postgres.js';
@@ -50,6 +51,7 @@ export async function doctor({ home, fetch = false, log = () => undefined }: Doc
     checkHome(path),
     checkDisk(path),
     checkMemory(),
+    ...checkCuda(path),
     ...reachable,
     ...(servers.databaseUrl === null ? [await checkPostgres()] : []),
     ...(servers.temporal === null ? await checkTemporal(path, fetch, log) : []),
@@ -100,6 +102,20 @@ function checkEnvironment(): { check: Check; servers: ConfiguredServers | null }
   } catch (error) {
     return { check: found('Environment', error), servers: null };
   }
+}
+
+/** Said only where there is a GPU or where somebody began to install CUDA. */
+function checkCuda(home: string): Check[] {
+  const driver = existsSync('/proc/driver/nvidia/version');
+  const missing = missingCuda(home);
+  const begun = existsSync(join(home, 'device', 'cuda'));
+  if (!driver && !begun) return [];
+  const part = (name: string, problem: string | null, detail: string, mend: string): Check =>
+    problem === null ? { part: name, state: 'ok', needed: false, detail } : { part: name, state: 'missing', needed: false, detail: problem, mend };
+  return [
+    part('NVIDIA driver', driver ? null : 'there is no NVIDIA driver on this node', 'is loaded', 'Install the driver of the GPU (580 or newer for CUDA 13).'),
+    part('CUDA provider', missing.length === 0 ? null : `not there: ${missing.join(', ')}`, 'provider and libraries are in place', 'Run ropesweep device install cuda.'),
+  ];
 }
 
 async function checkServers(servers: ConfiguredServers): Promise<Check[]> {

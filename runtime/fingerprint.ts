@@ -4,13 +4,15 @@
  *
  * On a CPU that is the kernels ONNX Runtime picks: they follow the instruction sets, and the block sizes of attention
  * follow the cache. Virtual machines often hide the model's name, so both stand beside it. Threads are left out:
- * results do not depend on them.
+ * results do not depend on them. On a GPU it is the card and its driver.
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, cpus } from 'node:os';
 import { z } from 'zod';
-import { ENGINE, PROVIDER } from '../domain/engine.js';
+import { CPU, type Device } from '../domain/device.js';
+import { ENGINE } from '../domain/engine.js';
 
 /** Instruction sets that select kernels, in the words of /proc/cpuinfo. */
 const KERNEL_FLAGS = ['sse4_1', 'avx', 'fma', 'avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_tile', 'asimd', 'sve', 'i8mm'];
@@ -20,12 +22,26 @@ export const installedOnnxruntime = (): string =>
   z.object({ version: z.string() }).parse(createRequire(import.meta.url)('onnxruntime-node/package.json')).version;
 
 /** `AMD EPYC x64 avx2+fma L2 1024K / onnxruntime 1.30.0 cpu prepacking false / graph 1` */
-export const fingerprint = (): string =>
+export const fingerprint = (device: Device = CPU): string =>
   [
-    [cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU', arch(), ...instructionSets(), ...cacheSize()].join(' '),
-    `onnxruntime ${installedOnnxruntime()} ${PROVIDER} prepacking ${ENGINE.prepacking}`,
+    device.provider === 'cpu' ? cpuName() : gpuName(device),
+    `onnxruntime ${installedOnnxruntime()} ${device.provider} prepacking ${ENGINE.prepacking}`,
     `graph ${ENGINE.graph}`,
   ].join(' / ');
+
+const cpuName = (): string =>
+  [cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU', arch(), ...instructionSets(), ...cacheSize()].join(' ');
+
+/** `NVIDIA H100 80GB HBM3 driver 570.86`, from NVIDIA's own tool; WebGPU tells no name outside of a browser. */
+function gpuName({ provider, index }: Device): string {
+  if (provider !== 'cuda') return `${provider} ${arch()}`;
+  try {
+    const said = execFileSync('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader', `--id=${index}`], { encoding: 'utf8', timeout: 10_000 });
+    return said.trim().replace(/,\s*/, ' driver ');
+  } catch {
+    return 'unknown NVIDIA GPU';
+  }
+}
 
 function instructionSets(): string[] {
   const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readSystemFile('/proc/cpuinfo'))?.[1] ?? '';

@@ -5,7 +5,9 @@
  * session lives in a slot's child process and is cancelled by killing it.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ENGINE, PROVIDER } from '../domain/engine.js';
+import { CPU, type Device } from '../domain/device.js';
+import { ENGINE } from '../domain/engine.js';
+import { executionProvider } from './executionProvider.js';
 
 export { fingerprint } from './fingerprint.js';
 
@@ -26,6 +28,8 @@ export const tensor = <Type extends TensorType>(type: Type, data: TensorData[Typ
 export interface SessionOptions {
   /** Threads inside an operator; the slot's share of the cores. Results do not depend on it. */
   readonly threads: number;
+  /** Where it runs; the CPU if absent. */
+  readonly device?: Device;
 }
 
 export interface Session {
@@ -35,9 +39,9 @@ export interface Session {
 }
 
 /** @param model ONNX bytes whose external data is located relative to the root of the file system */
-export async function openSession(model: Uint8Array, { threads }: SessionOptions): Promise<Session> {
+export async function openSession(model: Uint8Array, { threads, device = CPU }: SessionOptions): Promise<Session> {
   const session = await InferenceSession.create(model, {
-    executionProviders: [PROVIDER],
+    executionProviders: [executionProvider(device)],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',

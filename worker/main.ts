@@ -16,9 +16,12 @@ import { evaluateActivities } from '../activities/evaluate.js';
 import { EXIT, RopesweepError } from '../domain/errors.js';
 import { CONTROL_QUEUE, HEARTBEAT, evaluationQueue } from '../domain/orchestration.js';
 import type { Place, Store } from '../domain/ports.js';
-import { engineVersion, PROVIDER } from '../domain/engine.js';
+import { CPU, deviceText, parseDevice, type Device } from '../domain/device.js';
+import { engineVersion } from '../domain/engine.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
+import { deviceEnvironment } from '../infra/cuda.js';
+import { homePath } from '../infra/embedded/homeFolder.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { migrate } from '../results/migrate.js';
 import { openStore } from '../results/store.js';
@@ -32,7 +35,8 @@ interface Options {
   readonly control: boolean;
   readonly slots?: number | 'auto';
   readonly threads?: number;
-  readonly deviceClass: string;
+  readonly device: Device;
+  readonly deviceClass?: string;
 }
 
 /** How long a draining worker waits for its activities to hand their shards back. */
@@ -46,7 +50,8 @@ export function workerCommand(): Command {
     .option('--control', 'run workflows and store activities; without --slots nothing else', false)
     .option('--slots <n>', 'evaluation processes, or auto for one a core (default: auto; 0 with --control)', slotCount)
     .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', wholeNumber('--threads'))
-    .option('--device-class <name>', 'class of this node; sweeps name the class they want', 'cpu')
+    .option('--device <device>', 'cpu, cuda:N or webgpu (experimental)', parseDevice, CPU)
+    .option('--device-class, --class <name>', 'class of this node; sweeps name the class they want (default: cpu on a CPU)')
     .addHelpText(
       'after',
       `
@@ -55,7 +60,8 @@ Needs TEMPORAL_ADDRESS (or a profile of the Temporal environment configuration) 
 Examples:
   ropesweep worker --control                 workflows and planning, no evaluation
   ropesweep worker --slots 8 --threads 4     eight evaluation processes on this node
-  ropesweep worker --control --slots 2       everything on one machine`,
+  ropesweep worker --control --slots 2       everything on one machine
+  ropesweep worker --device cuda:0 --class cuda-80    one slot on a GPU`,
     )
     .exitOverride()
     .action(run);
@@ -142,9 +148,10 @@ async function controlWorker(common: CommonOptions, store: Store, client: Client
 async function evaluationWorker(common: CommonOptions, store: Store, options: Options): Promise<{ workers: Worker[]; close: () => Promise<void> }> {
   const { slots, threads } = chooseSlots(options);
   if (slots === 0) return { workers: [], close: () => Promise.resolve() };
-  const { deviceClass } = options;
-  const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(), engineVersion: engineVersion(PROVIDER), deviceClass };
-  const pool = new ForkedSlots({ slots, threads, place });
+  const { device } = options;
+  const deviceClass = classOf(options);
+  const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(device), engineVersion: engineVersion(device.provider), deviceClass };
+  const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceEnvironment(device, homePath()) });
   const passed = await passesSelfTest(pool);
   await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass, slots, fingerprint: place.fingerprint, selfTest: passed ? 'passed' : 'failed' });
   if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
@@ -167,6 +174,13 @@ async function evaluationWorker(common: CommonOptions, store: Store, options: Op
     await store.unregisterWorker(place.worker).catch(() => undefined);
   };
   return { workers: [worker], close };
+}
+
+/** A GPU's memory decides which cells fit, so its class is never guessed. */
+function classOf({ device, deviceClass }: Options): string {
+  if (deviceClass !== undefined) return deviceClass;
+  if (device.provider === 'cpu') return 'cpu';
+  throw new RopesweepError('OPTION_INVALID', { where: '--class', what: `a worker on ${deviceText(device)} needs a device class`, mend: 'Name the class of this GPU, as sweeps name it (cuda-24, cuda-40, cuda-80, cuda-141 or one of their own).' });
 }
 
 async function passesSelfTest(pool: ForkedSlots): Promise<boolean> {

@@ -2,12 +2,14 @@
  * The child process of one slot: evaluates one job after another and says what it does over the fork's channel.
  * ONNX Runtime computes synchronously, so nothing here answers while a run lasts; the parent heartbeats and kills.
  */
+import { parseDevice } from '../domain/device.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
 import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
 import { selfTest } from '../evaluation/selfTest.js';
 import { Evaluator } from '../evaluation/shard.js';
 
 const threads = Number(process.argv[2] ?? '1');
+const device = parseDevice(process.argv[3] ?? 'cpu');
 const evaluator = new Evaluator(threads);
 
 function say(message: FromSlot): void {
@@ -27,7 +29,7 @@ async function answer(message: ToSlot): Promise<void> {
     if (message.kind === 'evaluate') {
       await evaluate(message.job);
     } else {
-      const difference = await selfTest(threads);
+      const difference = await selfTest(threads, device);
       say({ kind: 'selfTested', difference: Number.isFinite(difference) ? difference : null });
     }
   } catch (error) {

@@ -6,6 +6,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { CPU, deviceText, type Device } from '../domain/device.js';
 import { ERRORS, RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ShardStats } from '../domain/measurement.js';
 import type { Place, SlotPool } from '../domain/ports.js';
@@ -20,6 +21,10 @@ export interface SlotPoolOptions {
   readonly slots: number;
   /** Threads of ONNX Runtime in each slot. */
   readonly threads: number;
+  /** The device all slots run on; the CPU if absent. */
+  readonly device?: Device;
+  /** What slots find their device's libraries by. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly place: Place;
   readonly minimumPhaseMs?: number;
 }
@@ -114,7 +119,8 @@ export class ForkedSlots implements SlotPool {
   }
 
   private start(): Slot {
-    const child = fork(fileURLToPath(new URL('./slot.js', import.meta.url)), [String(this.options.threads)], {
+    const child = fork(fileURLToPath(new URL('./slot.js', import.meta.url)), [String(this.options.threads), deviceText(this.options.device ?? CPU)], {
+      env: { ...process.env, ...this.options.environment },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });

@@ -1,17 +1,18 @@
 /**
  * How many slots with how many threads: two processes of one thread match or beat one of two threads, and a process
- * more survives a crash better; so one slot a core unless the caller says otherwise.
+ * more survives a crash better; so one slot a core unless the caller says otherwise. A GPU has one slot.
  */
 import { availableParallelism } from 'node:os';
+import type { Device } from '../domain/device.js';
 
 export interface SlotChoice {
   readonly slots: number;
   readonly threads: number;
 }
 
-export function chooseSlots(options: { control: boolean; slots?: number | 'auto'; threads?: number }): SlotChoice {
+export function chooseSlots(options: { control: boolean; device: Device; slots?: number | 'auto'; threads?: number }): SlotChoice {
   const threads = Math.max(1, options.threads ?? 1);
-  const fitting = Math.max(1, Math.floor(availableParallelism() / threads));
+  const fitting = options.device.provider === 'cpu' ? Math.max(1, Math.floor(availableParallelism() / threads)) : 1;
   const asked = options.slots ?? (options.control ? 0 : 'auto');
   return { threads, slots: asked === 'auto' ? fitting : asked };
 }
