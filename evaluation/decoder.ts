@@ -13,7 +13,7 @@ import { assertGraphFits, decoderGraph } from '../model/decoderGraph.js';
 import { DECODER } from '../model/decoderInterface.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
-import { chunkSizes, FEWEST_ROWS } from './chunks.js';
+import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK } from './chunks.js';
 import { KvCache } from './kvCache.js';
 
 export interface DecoderOptions {
@@ -32,7 +32,7 @@ export interface FeedOptions {
   readonly probeRows?: number;
   /** [start, end) of the keys that `spanMass` sums over, in positions of the sequence. */
   readonly span?: readonly [start: number, end: number];
-  /** Tokens a chunk, at least 2; chosen by length if absent. */
+  /** Tokens a chunk at most, at least 2; the engine's choice if absent. */
   readonly chunkTokens?: number;
 }
 
@@ -115,10 +115,10 @@ export class Decoder {
    * @throws RopesweepError TABLE_MISMATCH, MODEL_UNSUPPORTED, OUT_OF_MEMORY
    */
   useTable(table: RopeTable, capacityTokens: number): void {
-    const { config } = this.checkpoint;
+    const { config, geometry } = this.checkpoint;
     const pairs = table.inverseFrequencies.length;
-    if (pairs * 2 !== config.headSize) {
-      throw new RopesweepError('TABLE_MISMATCH', { where: this.checkpoint.folder, what: `a table of ${pairs} pairs does not fit heads of ${config.headSize} dimensions` });
+    if (pairs * 2 !== geometry.rotarySize) {
+      throw new RopesweepError('TABLE_MISMATCH', { where: this.checkpoint.folder, what: `a table of ${pairs} pairs does not fit ${geometry.rotarySize} rotating dimensions` });
     }
     assertGraphFits(config, { capacityTokens, chunkTokens: Math.min(capacityTokens, LONGEST_CHUNK), rows: FEWEST_ROWS });
     if (this.#cache === null || this.#cache.capacityTokens < capacityTokens) {
@@ -160,7 +160,7 @@ export class Decoder {
     this.#tokens.set(tokens, this.#length);
     const end = this.#length + tokens.length;
 
-    const sizes = chunkSizes(end - start, Math.max(request.logitRows, request.probeRows), options.chunkTokens ?? chunkTokensFor(end));
+    const sizes = chunkSizes(end - start, Math.max(request.logitRows, request.probeRows), options.chunkTokens ?? LONGEST_CHUNK);
     let position = start;
     for (const size of sizes.slice(0, -1)) {
       await this.#run(position, size, { ...request, logitRows: 0, probeRows: 0, targets: [] }, {});
@@ -197,7 +197,7 @@ export class Decoder {
       }
     }
     const rows = Math.max(logitRows, probeRows, FEWEST_ROWS);
-    assertGraphFits(this.checkpoint.config, { capacityTokens: this.capacityTokens, chunkTokens: Math.max(rows, LONGEST_CHUNK), rows });
+    assertGraphFits(this.checkpoint.config, { capacityTokens: this.capacityTokens, chunkTokens: Math.max(rows, chunkTokens ?? LONGEST_CHUNK), rows });
     return { logitRows, probeRows, targets, keepLogits, span };
   }
 
@@ -243,12 +243,6 @@ const { outputs: NAMES, probes: PROBES } = DECODER;
 const ROW_OUTPUTS = { [NAMES.top1]: null, [NAMES.nll]: null, [NAMES.margin]: null };
 const LOGITS_OUTPUT = { [NAMES.logits]: null };
 const PROBE_OUTPUTS = Object.fromEntries(Object.values(PROBES).map((name) => [name, null]));
-
-/** Longest chunk that is chosen; rows asked for at once may make a longer one. */
-const LONGEST_CHUNK = 512;
-
-/** Attention computes the block on the diagonal whole, so large chunks waste; small ones pay a fixed cost each. */
-const chunkTokensFor = (lengthTokens: number): number => (lengthTokens <= 8192 ? 256 : LONGEST_CHUNK);
 
 const internal = (what: string): RopesweepError => new RopesweepError('INTERNAL', { where: 'decoder', what });
 

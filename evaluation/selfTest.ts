@@ -2,6 +2,7 @@
  * Does this device compute attention? Fused against reference on fixed numbers, once before a slot takes work: on a broken
  * driver fused kernels have returned wrong logits without an error.
  */
+import type { Device } from '../domain/device.js';
 import { SELF_TEST, selfTestGraph } from '../model/selfTestGraph.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor } from '../runtime/session.js';
@@ -13,13 +14,19 @@ export const SELF_TEST_TOLERANCE = 1e-4;
 const numbers = (length: number, offset: number): Float32Array =>
   Float32Array.from({ length }, (_, index) => 4 * ((((index + offset) * 0.6180339887498949) % 1) - 0.5));
 
+/** Keys a query sees in the second run, so that the operator's window is tested too. */
+const WINDOW = 7;
+
 /** @returns the largest absolute difference of the two results; NaN if one of them is not finite. */
-export async function selfTest(threads: number): Promise<number> {
-  const { tokens, heads, keyValueHeads, headSize } = SELF_TEST;
-  const pairs = headSize / 2;
+export const selfTest = async (threads: number, device: Device): Promise<number> =>
+  Math.max(await largestDifference(threads, device, null), await largestDifference(threads, device, WINDOW));
+
+async function largestDifference(threads: number, device: Device, window: number | null): Promise<number> {
+  const { tokens, heads, keyValueHeads, headSize, rotarySize } = SELF_TEST;
+  const pairs = rotarySize / 2;
   const inverseFrequencies = Array.from({ length: pairs }, (_, pair) => 10_000 ** (-pair / pairs));
   const { cos, sin } = cosSinTables({ inverseFrequencies, attentionFactor: 1 }, tokens);
-  const session = await openSession(selfTestGraph(), { threads });
+  const session = await openSession(selfTestGraph(window), { threads, device });
   try {
     const { fused, reference } = await session.run(
       {
@@ -29,6 +36,7 @@ export async function selfTest(threads: number): Promise<number> {
         past: tensor('float32', new Float32Array(keyValueHeads * tokens * headSize), [1, keyValueHeads, tokens, headSize]),
         cos: tensor('float32', cos, [tokens, pairs]),
         sin: tensor('float32', sin, [tokens, pairs]),
+        start: tensor('int64', BigInt64Array.of(0n), [1]),
         last_key: tensor('int32', Int32Array.of(tokens - 1), [1]),
         present_tokens: tensor('int32', Int32Array.of(tokens), []),
       },

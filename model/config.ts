@@ -6,7 +6,12 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
+import { familyOf, familyShape, layerParts, shortLists } from './families.js';
 import { ropeConfigShape, ropeSettings } from './ropeSettings.js';
+import { unsupportedFeatures } from './unsupportedFeatures.js';
+
+/** The linear maps of a layer. */
+export type Projection = 'query' | 'key' | 'value' | 'attentionOutput' | 'gate' | 'up' | 'down';
 
 /** The architecture: what the graph and the weights id depend on, RoPE apart. */
 export interface ModelConfig {
@@ -21,6 +26,14 @@ export interface ModelConfig {
   readonly rmsNormEpsilon: number;
   /** The output projection is the embedding matrix. */
   readonly tiedEmbeddings: boolean;
+  /** Projections with a bias; absent: none. */
+  readonly biases?: readonly Projection[];
+  /** RMSNorm of each head's queries and keys before the rotation. */
+  readonly queryKeyNorm?: true;
+  /** By layer: keys a query sees, its own among them, or null for all before it; absent: all in every layer. */
+  readonly windows?: readonly (number | null)[];
+  /** Layers whose queries and keys carry no position (NoPE); absent: none. */
+  readonly unrotatedLayers?: readonly number[];
 }
 
 export interface ConfigFile {
@@ -34,8 +47,6 @@ const count = z.int().positive().max(2 ** 31 - 1);
 
 const fileSchema = z.looseObject({
   model_type: z.string(),
-  hidden_act: z.string().default('silu'),
-  num_hidden_layers: z.int().positive().max(1024),
   hidden_size: count,
   intermediate_size: count,
   num_attention_heads: count,
@@ -43,11 +54,8 @@ const fileSchema = z.looseObject({
   head_dim: count.nullish(),
   vocab_size: count,
   rms_norm_eps: z.number().positive().default(1e-6),
-  tie_word_embeddings: z.boolean().default(false),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
-  sliding_window: z.number().nullish(),
-  quantization_config: z.unknown().optional(),
+  tie_word_embeddings: z.boolean().nullish(),
+  ...familyShape,
   ...ropeConfigShape,
 });
 type FileFields = z.infer<typeof fileSchema>;
@@ -67,16 +75,18 @@ export async function readConfig(folder: string): Promise<ConfigFile> {
  * @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED
  */
 export function configOf(file: string, json: unknown): ConfigFile {
-  const fields = parseFields(file, json);
   const at = (problem: Problem): Problem => ({ ...problem, where: `${file}: ${problem.where}` });
+  const features = isObject(json) ? unsupportedFeatures(json) : [];
+  if (features.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', features.map(at));
+  const fields = parseFields(file, json);
+  const family = familyOf(fields.model_type);
 
   const keyValueHeads = fields.num_key_value_heads ?? fields.num_attention_heads;
-  const headSize = fields.head_dim ?? fields.hidden_size / fields.num_attention_heads;
+  const headSize = fields.head_dim ?? family?.headSize ?? fields.hidden_size / fields.num_attention_heads;
   const rope = ropeSettings(fields, headSize);
-  const invalid = [...divisibility(fields, keyValueHeads, headSize), ...rope.invalid];
+  const invalid = [...divisibility(fields, keyValueHeads, headSize), ...shortLists(fields), ...rope.invalid];
   if (invalid.length > 0) throw new RopesweepError('CHECKPOINT_INVALID', invalid.map(at));
-  const unsupported = [...unsupportedFeatures(fields), ...rope.unsupported];
-  if (unsupported.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', unsupported.map(at));
+  if (rope.unsupported.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', rope.unsupported.map(at));
 
   return {
     config: {
@@ -88,12 +98,15 @@ export function configOf(file: string, json: unknown): ConfigFile {
       headSize,
       vocabularySize: fields.vocab_size,
       rmsNormEpsilon: fields.rms_norm_eps,
-      tiedEmbeddings: fields.tie_word_embeddings,
+      tiedEmbeddings: fields.tie_word_embeddings ?? family?.tiedEmbeddings ?? false,
+      ...(family && layerParts(family, fields)),
     },
     geometry: rope.geometry,
     ropeSettings: rope.method,
   };
 }
+
+const isObject = (json: unknown): json is Readonly<Record<string, unknown>> => typeof json === 'object' && json !== null && !Array.isArray(json);
 
 async function readText(folder: string, file: string): Promise<string> {
   try {
@@ -135,17 +148,4 @@ const divisibility = (fields: FileFields, keyValueHeads: number, headSize: numbe
   ...(fields.num_attention_heads % keyValueHeads === 0
     ? []
     : [{ where: 'num_key_value_heads', what: `${keyValueHeads} does not divide num_attention_heads ${fields.num_attention_heads}` }]),
-];
-
-const unsupportedFeatures = (fields: FileFields): Problem[] => [
-  ...(fields.model_type === 'llama' ? [] : [{ where: 'model_type', what: `${fields.model_type} is not llama` }]),
-  ...(fields.hidden_act === 'silu' ? [] : [{ where: 'hidden_act', what: `${fields.hidden_act} is not silu` }]),
-  ...(fields.attention_bias ? [{ where: 'attention_bias', what: 'biases are not supported' }] : []),
-  ...(fields.mlp_bias ? [{ where: 'mlp_bias', what: 'biases are not supported' }] : []),
-  ...(typeof fields.sliding_window === 'number'
-    ? [{ where: 'sliding_window', what: `a window of ${fields.sliding_window} tokens is not supported` }]
-    : []),
-  ...(fields.quantization_config === undefined || fields.quantization_config === null
-    ? []
-    : [{ where: 'quantization_config', what: 'quantised weights are not supported' }]),
 ];

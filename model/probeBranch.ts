@@ -8,59 +8,69 @@
  * never an S x T matrix. A sum is added up in packets that follow its row's place in memory, so its last bits belong to the
  * number of rows asked for and to n, both of which a cell's key fixes.
  */
-import { HIDDEN_SCORE, rotate } from './attention.js';
+import { HIDDEN_SCORE } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { DECODER, PROBES, type ProbeName } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
 
 interface ProbeInputs {
   readonly start: Value;
-  /** [P, rotarySize / 2] */
-  readonly cos: Value;
-  readonly sin: Value;
   readonly keys: Value;
-  /** [1, P, n]: 0 where a key is visible, -1e9 where not */
-  readonly mask: Value;
+  /** By layer, [1, P, n]: 0 where a key is visible, -1e9 where not; one value for all layers of one window. */
+  readonly masks: readonly Value[];
   readonly spanStart: Value;
   readonly spanEnd: Value;
 }
 
-/** Declares the probes' inputs and what all layers share. */
-export function probeInputs(graph: GraphBuilder, tables: { readonly cos: Value; readonly sin: Value }): ProbeInputs {
+/** Declares the probes' inputs and what layers share. */
+export function probeInputs(graph: GraphBuilder, config: ModelConfig): ProbeInputs {
   const names = DECODER.inputs;
   const start = graph.input(names.probeStart, 'int64', [1]);
   const positions = graph.input(names.probePositions, 'int64', ['P']);
   const keys = graph.input(names.probeKeys, 'int64', [1]);
-  const zero = graph.constant('int64', [0], []);
-  const one = graph.constant('int64', [1], []);
-  const keyPositions = graph.node('Range', [zero, graph.node('Squeeze', [keys]), one]); // [n]
-  const hidden = graph.node('Greater', [keyPositions, graph.reshape(positions, 1, -1, 1)]); // [1, P, n]
   return {
     start,
-    cos: graph.node('Gather', [tables.cos, positions], { axis: { int: 0 } }),
-    sin: graph.node('Gather', [tables.sin, positions], { axis: { int: 0 } }),
     keys,
-    mask: graph.node('Where', [hidden, graph.scalar(HIDDEN_SCORE), graph.scalar(0)]),
+    masks: layerMasks(graph, config, positions, keys),
     spanStart: graph.input(names.spanStart, 'int64', [1]),
     spanEnd: graph.input(names.spanEnd, 'int64', [1]),
   };
 }
 
+/** A row at position p sees the keys k <= p, in a window of w keys only those of k > p - w. */
+function layerMasks(graph: GraphBuilder, { layers, windows }: ModelConfig, positions: Value, keys: Value): Value[] {
+  const zero = graph.constant('int64', [0], []);
+  const one = graph.constant('int64', [1], []);
+  const keyPositions = graph.node('Range', [zero, graph.node('Squeeze', [keys]), one]); // [n]
+  const rowPositions = graph.reshape(positions, 1, -1, 1);
+  const later = graph.node('Greater', [keyPositions, rowPositions]); // [1, P, n]
+  const made = new Map<number | null, Value>();
+  return Array.from({ length: layers }, (_, layer) => {
+    const window = windows?.[layer] ?? null;
+    const known = made.get(window);
+    if (known !== undefined) return known;
+    const hidden =
+      window === null ? later : graph.node('Or', [later, graph.node('LessOrEqual', [keyPositions, graph.sub(rowPositions, graph.ints(window))])]);
+    const mask = graph.node('Where', [hidden, graph.scalar(HIDDEN_SCORE), graph.scalar(0)]);
+    made.set(window, mask);
+    return mask;
+  });
+}
+
 /**
  * Probes of one layer, each [heads, P].
- * @param query [1, S, heads x headSize], not rotated yet
+ * @param query [1, S, heads x headSize], rotated
  * @param presentKey [1, keyValueHeads, C, headSize], rotated
  */
-export function probeBranch(graph: GraphBuilder, config: ModelConfig, query: Value, presentKey: Value, inputs: ProbeInputs): Record<ProbeName, Value> {
+export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: number, query: Value, presentKey: Value, inputs: ProbeInputs): Record<ProbeName, Value> {
   const { heads, keyValueHeads, headSize } = config;
   const rows = graph.slice(query, inputs.start, graph.ints(Number.MAX_SAFE_INTEGER), 1);
   const byHead = graph.transpose(graph.reshape(rows, -1, heads, headSize), 1, 0, 2); // [heads, P, headSize]
-  const rotated = rotate(graph, byHead, headSize, inputs);
   // The query heads of a key-value head are stacked as rows of one product.
-  const grouped = graph.node('Reshape', [rotated, graph.ints(keyValueHeads, -1, headSize)], { allowzero: { int: 0 } });
+  const grouped = graph.node('Reshape', [byHead, graph.ints(keyValueHeads, -1, headSize)], { allowzero: { int: 0 } });
   const keys = graph.reshape(graph.slice(presentKey, graph.ints(0), inputs.keys, 2), keyValueHeads, -1, headSize); // [keyValueHeads, n, headSize]
   const groupedScores = graph.linear(grouped, keys, 1 / Math.sqrt(headSize));
-  const scores = graph.add(graph.node('Reshape', [groupedScores, graph.concat([graph.ints(heads, -1), inputs.keys], 0)]), inputs.mask); // [heads, P, n]
+  const scores = graph.add(graph.node('Reshape', [groupedScores, graph.concat([graph.ints(heads, -1), inputs.keys], 0)]), inputs.masks[layer] ?? ''); // [heads, P, n]
 
   const logP = graph.node('LogSoftmax', [scores], { axis: { int: -1 } });
   const p = graph.node('Exp', [logP]);

@@ -1,5 +1,6 @@
 /** The promise that results do not depend on how a sequence was fed, and what a decoder refuses. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FEWEST_ROWS, LONGEST_CHUNK } from '../../evaluation/chunks.js';
 import type { Decoder, FeedOptions } from '../../evaluation/decoder.js';
 import { bitsOf, goldenModelFolder, goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor, type GoldenPrompt } from './fixtures.js';
 
@@ -115,6 +116,29 @@ describe.each(['llama-gqa', 'llama-mqa', 'llama-tied'])('bits of %s', (name) => 
   });
 });
 
+describe('losses, margins and logits of every token', () => {
+  it.each(['llama-gqa', 'llama-tied'])('of %s are the same in every length of chunk that the engine can choose', async (name) => {
+    const decoder = await openDecoder(goldenModelFolder(name));
+    const before = 300;
+    const tokens = Array.from({ length: before + LONGEST_CHUNK }, (_, index) => (index * 37 + (index >> 3)) % decoder.checkpoint.config.vocabularySize);
+    decoder.useTable(tableFor(decoder, { name: 'ntk', factor: 4 }), tokens.length);
+    await decoder.feed(tokens.slice(0, before));
+    const rowsOf = async (chunkTokens: number): Promise<string[]> => {
+      decoder.rewind(before);
+      const targets = tokens.slice(before + 1, before + chunkTokens + 1).concat(chunkTokens === LONGEST_CHUNK ? [0] : []);
+      const { rows } = await decoder.feed(tokens.slice(before, before + chunkTokens), { logitRows: chunkTokens, targets, chunkTokens });
+      return rows.map(({ top1, nll, margin }) => `${top1} ${nll} ${margin}`);
+    };
+    const whole = await rowsOf(LONGEST_CHUNK);
+    let different = 0;
+    for (let chunkTokens = FEWEST_ROWS; chunkTokens < LONGEST_CHUNK; chunkTokens += 1) {
+      (await rowsOf(chunkTokens)).forEach((row, index) => (different += row === whole[index] ? 0 : 1));
+    }
+    expect(different).toBe(0);
+    await decoder.dispose();
+  });
+});
+
 describe('a decoder', () => {
   let decoder: Decoder;
   beforeAll(async () => {
@@ -176,7 +200,7 @@ describe('a decoder', () => {
   });
 
   it('refuses a table of another rotary size', () => {
-    expect(() => decoder.useTable({ inverseFrequencies: [1], attentionFactor: 1 }, 8)).toThrow('does not fit heads of 32');
+    expect(() => decoder.useTable({ inverseFrequencies: [1], attentionFactor: 1 }, 8)).toThrow('does not fit 32 rotating dimensions');
   });
 
   it('refuses a capacity at which a tensor would reach 2^31 elements, and goes on', async () => {

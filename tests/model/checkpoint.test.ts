@@ -79,13 +79,20 @@ describe('a folder is refused', () => {
     ['with heads that cannot be grouped', (folder) => changeConfig(folder, { num_key_value_heads: 2 }), 'CHECKPOINT_INVALID', /2 does not divide num_attention_heads 3/],
     ['with odd heads', (folder) => changeConfig(folder, { head_dim: 31 }), 'CHECKPOINT_INVALID', /31 dimensions cannot rotate in pairs/],
     ['whose tensors have other shapes than config.json says', (folder) => changeConfig(folder, { intermediate_size: 200 }), 'CHECKPOINT_INVALID', /mlp.gate_proj.weight is \[192, 96\], config.json makes it \[200, 96\]/],
-    ['with more layers in the file than in config.json', (folder) => changeConfig(folder, { num_hidden_layers: 2 }), 'MODEL_UNSUPPORTED', /model.layers.2.* has no place in a llama decoder of 2 layers/],
+    ['with more layers in the file than in config.json', (folder) => changeConfig(folder, { num_hidden_layers: 2 }), 'MODEL_UNSUPPORTED', /model.layers.2.* has no place in a decoder of 2 layers/],
     ['with fewer layers in the file than in config.json', (folder) => changeConfig(folder, { num_hidden_layers: 4 }), 'CHECKPOINT_INVALID', /tensor model.layers.3.input_layernorm.weight is missing[^]*and 1 more/],
-    ['of another family', (folder) => changeConfig(folder, { model_type: 'gpt2' }), 'MODEL_UNSUPPORTED', /gpt2 is not llama/],
+    ['of another family', (folder) => changeConfig(folder, { model_type: 'gpt2' }), 'MODEL_UNSUPPORTED', /gpt2 is not one of llama, mistral/],
     ['with another activation', (folder) => changeConfig(folder, { hidden_act: 'gelu' }), 'MODEL_UNSUPPORTED', /gelu is not silu/],
-    ['with biases', (folder) => changeConfig(folder, { attention_bias: true, mlp_bias: true }), 'MODEL_UNSUPPORTED', /attention_bias[^]*mlp_bias/],
+    ['without the biases that config.json names', (folder) => changeConfig(folder, { attention_bias: true }), 'CHECKPOINT_INVALID', /tensor model.layers.0.self_attn.q_proj.bias is missing/],
     ['with a window', (folder) => changeConfig(folder, { sliding_window: 4096 }), 'MODEL_UNSUPPORTED', /a window of 4096 tokens/],
     ['with quantised weights', (folder) => changeConfig(folder, { quantization_config: { bits: 4 } }), 'MODEL_UNSUPPORTED', /quantised weights/],
+    ['with soft capping, whatever else it lacks', (folder) => changeConfig(folder, { model_type: 'gemma2', hidden_act: 'gelu_pytorch_tanh', final_logit_softcapping: 30, hidden_size: undefined }), 'MODEL_UNSUPPORTED', /gemma2 is not one of[^]*final_logit_softcapping: soft capping of logits \(30\)[^]*gelu_pytorch_tanh is not silu/],
+    ['with experts', (folder) => changeConfig(folder, { model_type: 'mixtral', num_local_experts: 8 }), 'MODEL_UNSUPPORTED', /num_local_experts: a mixture of experts \(8\)/],
+    ['with ALiBi', (folder) => changeConfig(folder, { alibi: true }), 'MODEL_UNSUPPORTED', /alibi: ALiBi in place of RoPE/],
+    ['with a parallel residual', (folder) => changeConfig(folder, { use_parallel_residual: true }), 'MODEL_UNSUPPORTED', /parallel residual/],
+    ['with another kind of layer', (folder) => changeConfig(folder, { layer_types: ['full_attention', 'linear_attention', 'full_attention'] }), 'MODEL_UNSUPPORTED', /linear_attention is not one of full_attention, sliding_attention/],
+    ['with fewer kinds of layers than layers', (folder) => changeConfig(folder, { layer_types: ['full_attention'] }), 'CHECKPOINT_INVALID', /layer_types: it has 1 entries for 3 layers/],
+    ['with weights that are Python objects', (folder) => rename(path.join(folder, WEIGHTS), path.join(folder, 'pytorch_model.bin')), 'CHECKPOINT_MISSING', /the weights are pytorch_model.bin: such files run code[^]*save_file/],
     ['with a partial rotation', (folder) => changeConfig(folder, { partial_rotary_factor: 0.5 }), 'MODEL_UNSUPPORTED', /every dimension of a head must rotate/],
     ['with a RoPE type that is unknown', (folder) => changeConfig(folder, { rope_scaling: { rope_type: 'su' } }), 'MODEL_UNSUPPORTED', /su is not one of default, linear, yarn/],
     ['with a linear scaling without factor', (folder) => changeConfig(folder, { rope_scaling: { type: 'linear' } }), 'CHECKPOINT_INVALID', /the factor is missing/],
@@ -125,22 +132,22 @@ describe('a safetensors file is refused', () => {
     expect(refusedWith.text).toContain(WEIGHTS);
   });
 
-  it('with weights in half precision, as unsupported', async () => {
+  it('with weights in double precision, as unsupported', async () => {
     const error = await refused(async (folder) => {
       const file = path.join(folder, WEIGHTS);
       const { header } = await readSafetensors(file);
       let end = 0;
-      const half = Object.fromEntries(
+      const double = Object.fromEntries(
         Object.entries(header).map(([name, { shape }]) => {
           const start = end;
-          end += shape.reduce((product, dimension) => product * dimension, 2);
-          return [name, { dtype: 'BF16', shape, data_offsets: [start, end] }];
+          end += shape.reduce((product, dimension) => product * dimension, 8);
+          return [name, { dtype: 'F64', shape, data_offsets: [start, end] }];
         }),
       );
-      await writeSafetensors(file, half, end);
+      await writeSafetensors(file, double, end);
     });
     expect(error.code).toBe('MODEL_UNSUPPORTED');
-    expect(error.text).toMatch(/is BF16, only F32 weights are supported[^]*and \d+ more/);
+    expect(error.text).toMatch(/is F64; supported are F32, F16, BF16[^]*and \d+ more/);
   });
 
   it('with bias tensors, as unsupported', async () => {

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openCheckpoint, type Checkpoint } from '../../model/checkpoint.js';
+import { openCheckpoint } from '../../model/checkpoint.js';
 import type { ModelConfig } from '../../model/config.js';
-import { assertGraphFits, decoderGraph } from '../../model/decoderGraph.js';
+import { assertGraphFits, decoderGraph, type GraphSource } from '../../model/decoderGraph.js';
 import { tensorShapes } from '../../model/tensorNames.js';
 import { STARTER } from './checkpointFolder.js';
 
@@ -11,8 +11,9 @@ import { STARTER } from './checkpointFolder.js';
 const llama7b: ModelConfig = {
   layers: 32, hiddenSize: 4096, intermediateSize: 11_008, heads: 32, keyValueHeads: 32, headSize: 128, vocabularySize: 32_000, rmsNormEpsilon: 1e-5, tiedEmbeddings: false,
 };
-const imaginary = (config: ModelConfig): Pick<Checkpoint, 'config' | 'tensors' | 'folder'> => ({
+const imaginary = (config: ModelConfig): GraphSource => ({
   config,
+  geometry: { rotarySize: config.headSize, base: 10_000, originalContextTokens: 4096 },
   folder: '/model',
   tensors: new Map([...tensorShapes(config)].map(([name, shape]) => [name, { file: '/model/model.safetensors', dtype: 'F32', shape, byteOffset: 0, byteLength: 4 }])),
 });

@@ -1,0 +1,185 @@
+/**
+ * Float32 copies of weights that are stored otherwise, for devices that compute in float32: one file a checkpoint in a
+ * folder that all processes of a node share. Tensors that are float32 already stay where they are.
+ *
+ * A copy is named by the content it was made of, so a stale one is never met. It is written aside and renamed, so nobody
+ * sees half of one; a lock keeps processes from doing the same work twice, and if two do it all the same (a lock that is
+ * not kept fresh counts as abandoned), both write the same bytes. The folder has a limit: copies that were used longest ago
+ * go first, never one of the last minutes. A process that has a copy mapped keeps its pages when the name goes.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, RopesweepError } from '../domain/errors.js';
+import { digest } from '../domain/identity.js';
+import type { Checkpoint } from './checkpoint.js';
+import { float32Bytes, writeFloat32 } from './float32File.js';
+import { readSafetensorsHeader, type StoredTensor } from './safetensors.js';
+import { tensorShapes } from './tensorNames.js';
+import { sha256OfFile } from './weightsId.js';
+
+export interface F32Cache {
+  /** Made if it is not there. */
+  readonly folder: string;
+  /** Of all copies together. */
+  readonly limitBytes: number;
+}
+
+type Tensors = ReadonlyMap<string, StoredTensor>;
+
+/** Raised when the same weights would be written as other bytes. */
+const FORM = 1;
+/** A copy used within this time is not removed: whoever asked for it may not have mapped it yet. */
+const RECENT_MS = 10 * 60_000;
+/** A lock or half a copy that nobody touched for so long belongs to a process that is gone. */
+const ABANDONED_MS = 30_000;
+const TOUCH_MS = 5_000;
+const POLL_MS = 200;
+
+/**
+ * The checkpoint with every tensor of the decoder as float32 in Hugging Face's row order; itself if they are that already.
+ * @throws RopesweepError CONFIG_INVALID if the copy exceeds the limit; FOLDER_UNWRITABLE; CHECKPOINT_MISSING, CHECKPOINT_INVALID
+ */
+export async function asFloat32(checkpoint: Checkpoint, cache: F32Cache): Promise<Checkpoint> {
+  const needed = new Set(tensorShapes(checkpoint.config).keys());
+  const foreign = new Map([...checkpoint.tensors].filter(([name, { dtype, rowOrder }]) => needed.has(name) && (dtype !== 'F32' || rowOrder !== undefined)));
+  if (foreign.size === 0) return checkpoint;
+  try {
+    await mkdir(cache.folder, { recursive: true });
+    const file = path.join(cache.folder, `${await contentName(checkpoint, foreign, cache.folder)}.safetensors`);
+    const copies = (await readCopy(file, foreign)) ?? (await makeCopy(file, foreign, checkpoint, cache));
+    return { ...checkpoint, tensors: new Map([...checkpoint.tensors, ...copies]) };
+  } catch (cause) {
+    if (cause instanceof RopesweepError) throw cause;
+    throw new RopesweepError(
+      'FOLDER_UNWRITABLE',
+      { where: cache.folder, what: `the float32 copy of ${checkpoint.folder} (${float32Bytes(foreign)} bytes) cannot be kept there: ${messageOf(cause)}`, mend: 'Free space there or set ROPESWEEP_CACHE to another folder.' },
+      { cause },
+    );
+  }
+}
+
+/** Digest of what the copy is made of: content of the files, places and order of the tensors in them. */
+async function contentName({ config }: Checkpoint, tensors: Tensors, folder: string): Promise<string> {
+  const files = [...new Set([...tensors.values()].map(({ file }) => file))];
+  const digests: string[] = [];
+  for (const file of files) digests.push(await fileDigest(file, folder));
+  const places = [...tensors].map(([name, { file, dtype, shape, byteOffset, rowOrder }]) => [name, files.indexOf(file), dtype, shape, byteOffset, rowOrder ?? null]);
+  return digest({ form: FORM, headSize: config.headSize, files: digests, places });
+}
+
+/** SHA-256 of a weight file, kept in the folder by path, size and mtime: many gigabytes are read once. */
+async function fileDigest(file: string, folder: string): Promise<string> {
+  const { size, mtimeMs } = await stat(file);
+  const kept = path.join(folder, `${digest({ file, size, mtimeMs })}.sha256`);
+  const known = await readFile(kept, 'utf8').catch(() => '');
+  if (/^[0-9a-f]{64}$/.test(known)) return known;
+  const sha256 = await sha256OfFile({ path: file });
+  const aside = partialOf(kept);
+  await writeFile(aside, sha256);
+  await rename(aside, kept);
+  return sha256;
+}
+
+const partialOf = (file: string): string => `${file}.${randomUUID()}.partial`;
+
+/** The tensors of a copy, which counts as used now; null if there is none, or one that is damaged. */
+async function readCopy(file: string, wanted: Tensors): Promise<Tensors | null> {
+  const found = await readSafetensorsHeader(file).catch((error: unknown) => {
+    if (error instanceof RopesweepError) return null;
+    throw error;
+  });
+  if (found === null) return null;
+  for (const [name, { shape }] of wanted) {
+    const copy = found.get(name);
+    if (copy?.dtype !== 'F32' || copy.shape.join() !== shape.join()) return null;
+  }
+  await touch(file);
+  return found;
+}
+
+/** Another process may have removed it in between. */
+const touch = (file: string): Promise<void> => utimes(file, new Date(), new Date()).catch(() => undefined);
+
+async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, { folder, limitBytes }: F32Cache): Promise<Tensors> {
+  for (;;) {
+    const release = await acquire(`${file}.lock`);
+    if (release === null) {
+      await sleep(POLL_MS);
+    } else {
+      try {
+        if ((await readCopy(file, tensors)) === null) {
+          await makeRoom(folder, limitBytes, float32Bytes(tensors));
+          await writeAside(file, tensors, config.headSize);
+        }
+      } finally {
+        await release();
+      }
+    }
+    const copies = await readCopy(file, tensors);
+    if (copies !== null) return copies;
+  }
+}
+
+async function writeAside(file: string, tensors: Tensors, headSize: number): Promise<void> {
+  const aside = partialOf(file);
+  try {
+    const handle = await open(aside, 'wx');
+    try {
+      await writeFloat32(handle, tensors, headSize);
+      await handle.sync(); // else a power cut could leave the name with holes behind it
+    } finally {
+      await handle.close();
+    }
+    await rename(aside, file);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+/** @returns how to let go; null if another process holds the lock. */
+async function acquire(lock: string): Promise<(() => Promise<void>) | null> {
+  try {
+    await (await open(lock, 'wx')).close();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (await isOlderThan(lock, ABANDONED_MS)) await rm(lock, { force: true });
+    return null;
+  }
+  const touching = setInterval(() => void touch(lock), TOUCH_MS);
+  return () => {
+    clearInterval(touching);
+    return rm(lock, { force: true });
+  };
+}
+
+const isOlderThan = (file: string, age: number): Promise<boolean> => stat(file).then(({ mtimeMs }) => Date.now() - mtimeMs > age, () => false);
+
+/** Removes what processes left that are gone, then the copies used longest ago until `neededBytes` fit below the limit. */
+async function makeRoom(folder: string, limitBytes: number, neededBytes: number): Promise<void> {
+  if (neededBytes > limitBytes) {
+    throw new RopesweepError('CONFIG_INVALID', {
+      where: 'ROPESWEEP_CACHE_LIMIT',
+      what: `the float32 copy of these weights takes ${neededBytes} bytes, the folder ${folder} may hold ${limitBytes}`,
+      mend: 'Raise the limit.',
+    });
+  }
+  const names = await readdir(folder);
+  for (const name of names.filter((one) => one.endsWith('.partial'))) {
+    if (await isOlderThan(path.join(folder, name), ABANDONED_MS)) await rm(path.join(folder, name), { force: true });
+  }
+  const copies = await Promise.all(
+    names.filter((one) => one.endsWith('.safetensors')).map(async (name) => {
+      const file = path.join(folder, name);
+      return stat(file).then(({ size, mtimeMs }) => ({ file, size, mtimeMs }), () => ({ file, size: 0, mtimeMs: 0 }));
+    }),
+  );
+  let total = copies.reduce((sum, { size }) => sum + size, 0);
+  for (const { file, size, mtimeMs } of copies.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
+    if (total + neededBytes <= limitBytes || Date.now() - mtimeMs < RECENT_MS) break;
+    await rm(file, { force: true });
+    total -= size;
+  }
+}

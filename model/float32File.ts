@@ -1,0 +1,75 @@
+/**
+ * Writes tensors, however they are stored, as float32 in Hugging Face's row order into one safetensors file.
+ */
+import { open, type FileHandle } from 'node:fs/promises';
+import type { StoredTensor } from './safetensors.js';
+import { elementFormat, readValues } from './tensorValues.js';
+
+/** Values that are in memory at one time. */
+const PIECE_ELEMENTS = 1 << 20;
+/** The data start at a multiple of it, so that every value is aligned where the file is mapped. */
+const ALIGNMENT_BYTES = 64;
+const FLOAT_BYTES = 4;
+
+const elements = ({ shape }: StoredTensor): number => shape.reduce((product, dimension) => product * dimension, 1);
+
+/** Bytes of the file that {@link writeFloat32} would write, its header apart. */
+export const float32Bytes = (tensors: ReadonlyMap<string, StoredTensor>): number =>
+  [...tensors.values()].reduce((sum, tensor) => sum + elements(tensor) * FLOAT_BYTES, 0);
+
+/**
+ * @param into an empty file, open for writing
+ * @param headSize dimensions of a head, in whose rows an interleaved order is undone
+ */
+export async function writeFloat32(into: FileHandle, tensors: ReadonlyMap<string, StoredTensor>, headSize: number): Promise<void> {
+  await into.write(header(tensors));
+  const sources = new Map<string, FileHandle>();
+  try {
+    for (const tensor of tensors.values()) {
+      const source = sources.get(tensor.file) ?? (await open(tensor.file, 'r'));
+      sources.set(tensor.file, source);
+      await copyValues(into, source, tensor, headSize);
+    }
+  } finally {
+    await Promise.all([...sources.values()].map((source) => source.close()));
+  }
+}
+
+function header(tensors: ReadonlyMap<string, StoredTensor>): Buffer {
+  let end = 0;
+  const entries = [...tensors].map(([name, tensor]) => {
+    const start = end;
+    end += elements(tensor) * FLOAT_BYTES;
+    return [name, { dtype: 'F32', shape: tensor.shape, data_offsets: [start, end] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const padded = Buffer.alloc(Math.ceil((8 + json.length) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES, ' ');
+  padded.writeBigUInt64LE(BigInt(padded.length - 8));
+  json.copy(padded, 8);
+  return padded;
+}
+
+async function copyValues(into: FileHandle, source: FileHandle, tensor: StoredTensor, headSize: number): Promise<void> {
+  const total = elements(tensor);
+  const columns = total / (tensor.shape[0] ?? 1);
+  const interleaved = tensor.rowOrder === 'interleaved';
+  // What may not be torn apart: the rows of a head, or a block.
+  const unit = interleaved ? headSize * columns : elementFormat(tensor).blockElements;
+  const piece = Math.max(1, Math.floor(PIECE_ELEMENTS / unit)) * unit;
+  for (let first = 0; first < total; first += piece) {
+    const values = await readValues(source, tensor, first, Math.min(piece, total - first));
+    await into.write(new Uint8Array((interleaved ? halfSplit(values, headSize, columns) : values).buffer));
+  }
+}
+
+/** Stored row 2i + s of each head becomes row s d/2 + i. */
+function halfSplit(values: Float32Array, headSize: number, columns: number): Float32Array {
+  const half = headSize / 2;
+  const ordered = new Float32Array(values.length);
+  for (let row = 0; row * columns < values.length; row += 1) {
+    const inHead = row % headSize;
+    const target = row - inHead + (inHead % 2) * half + Math.floor(inHead / 2);
+    ordered.set(values.subarray(row * columns, (row + 1) * columns), target * columns);
+  }
+  return ordered;
+}
