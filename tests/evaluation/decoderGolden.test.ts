@@ -8,7 +8,7 @@ import { Decoder } from '../../evaluation/decoder.js';
 import { forwardPass } from '../../evaluation/forward.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
 import { asFloat32 } from '../../model/f32Cache.js';
-import { goldenJson, goldenModelFolder, goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor } from './fixtures.js';
+import { bitsOf, goldenJson, goldenModelFolder, goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor } from './fixtures.js';
 
 interface GoldenCase {
   method: string;
@@ -87,6 +87,24 @@ describe('the decoder', () => {
       overall.cases += 1;
       for (const [kind, largest] of [['logits', logits], ['losses', losses], ['entropy', entropy], ['probabilities', probability]] as const) overall[kind] = Math.max(overall[kind], largest.value);
     }
+    await decoder.dispose();
+  });
+
+  it.each(MODELS)('gives the same bits of %s in chunks of any size', async (name) => {
+    const { prompt, cases: [first], rows, span } = (await goldenJson(`forward/${name}.json`)) as GoldenForward;
+    if (first === undefined) throw new Error(name);
+    const checkpoint = await asFloat32(await openCheckpoint(goldenModelFolder(name)), { folder: cache, limitBytes: 1e9 });
+    const decoder = await Decoder.open(checkpoint, { threads: 1, dtype: 'f32' });
+    // Longer than any window and than the default chunk.
+    const tokens = Array.from({ length: 5 }, () => prompt).flat();
+    const table = { inverseFrequencies: first.inv_freq, attentionFactor: first.attention_factor };
+    const fed = async (chunkTokens?: number): Promise<string> => {
+      decoder.useTable(table, tokens.length);
+      const options = { logitRows: rows, targets: tokens.slice(-rows), keepLogits: true, probeRows: rows, span, ...(chunkTokens !== undefined && { chunkTokens }) };
+      return bitsOf(await decoder.feed(tokens, options));
+    };
+    const whole = await fed();
+    for (const chunkTokens of [2, 7, 31, 64, tokens.length]) expect(await fed(chunkTokens)).toBe(whole);
     await decoder.dispose();
   });
 });
