@@ -50,6 +50,15 @@ export function missingCuda(home: string): string[] {
   ];
 }
 
+/** Whether the driver of NVIDIA's GPUs is loaded. */
+export const hasNvidiaDriver = (): boolean => existsSync('/proc/driver/nvidia/version');
+
+/** What a node lacks for CUDA, for a person; null where all is in place. */
+export function cudaLack(home: string): string | null {
+  if (missingCuda(home).length > 0) return 'the CUDA provider is not installed: ropesweep device install cuda';
+  return hasNvidiaDriver() ? null : 'this node has no NVIDIA driver (libcuda.so.1), which belongs to the system';
+}
+
 /** What a process that opens sessions on the device needs in its environment. */
 export const deviceEnvironment = ({ provider }: Device, home: string): Readonly<Record<string, string>> =>
   provider === 'cuda'

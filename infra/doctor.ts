@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ERRORS, RopesweepError } from '../domain/errors.js';
 import { configuredServers, unreachable, type ConfiguredServers } from './connections.js';
-import { missingCuda } from './cuda.js';
+import { hasNvidiaDriver, missingCuda } from './cuda.js';
 import { homePath, homeProblem, prepareHome } from './embedded/homeFolder.js';
 import { configuredPorts, freePort } from './embedded/ports.js';
 import { startPostgres } from './embedded/postgres.js';
@@ -106,7 +106,7 @@ function checkEnvironment(): { check: Check; servers: ConfiguredServers | null }
 
 /** Said only where there is a GPU or where somebody began to install CUDA. */
 function checkCuda(home: string): Check[] {
-  const driver = existsSync('/proc/driver/nvidia/version');
+  const driver = hasNvidiaDriver();
   const missing = missingCuda(home);
   const begun = existsSync(join(home, 'device', 'cuda'));
   if (!driver && !begun) return [];
