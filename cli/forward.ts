@@ -13,7 +13,7 @@ import { openCheckpoint } from '../model/checkpoint.js';
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { fingerprint, installedOnnxruntime } from '../runtime/fingerprint.js';
 import { wholeNumber } from '../infra/commandLine.js';
-import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellReplaced, type MethodOptions } from './methodOptions.js';
+import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellSettings, type MethodOptions } from './methodOptions.js';
 import { printLine } from './output.js';
 
 interface ForwardOptions extends MethodOptions {
@@ -97,7 +97,7 @@ export async function forwardReport(folder: string, options: ForwardOptions): Pr
     originalContextTokens: options.originalContext ?? checkpoint.geometry.originalContextTokens,
   };
   const method = readMethod(options.method, options, geometry, checkpoint.ropeSettings);
-  tellReplaced({ method: checkpoint.ropeSettings, geometry: checkpoint.geometry }, { method, geometry });
+  tellSettings(checkpoint, { method, geometry });
   const [dtype] = COMPUTE_DTYPES;
 
   const decoder = await Decoder.open(checkpoint, { threads, dtype });

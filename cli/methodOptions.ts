@@ -8,6 +8,7 @@ import { Option, type Command } from 'commander';
 import { messageOf, RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { wholeNumber } from '../infra/commandLine.js';
 import { METHOD_NAMES, methodSchema, type Method, type RopeGeometry } from '../domain/method.js';
+import type { ConfigFile } from '../model/config.js';
 import { withCustomTable } from '../rope/customTable.js';
 import { resolveMethod } from '../rope/method.js';
 import { replacedNotice, type MethodAt } from '../rope/replaced.js';
@@ -31,7 +32,7 @@ const number = (flag: string) => (text: string): number => {
 const numbers = (flag: string) => (text: string): number[] =>
   /^[\d\s.,eE+-]+$/.test(text) ? text.split(',').map(number(flag)) : numbersInFile(flag, text);
 
-const option = <Value>(flag: string, value: string, description: string, parse: (flag: string) => (text: string) => Value): Option =>
+const option = (flag: string, value: string, description: string, parse: (flag: string) => (text: string) => unknown): Option =>
   new Option(`${flag} <${value}>`, description).argParser(parse(flag));
 
 /** Every parameter of every method (the compiler names a missing one) and the option that gives it. */
@@ -112,10 +113,11 @@ export function readMethod(name: string | undefined, options: MethodOptions, geo
   );
 }
 
-/** Says on standard error, where it does not mix with the results, what the chosen method takes the place of. */
-export function tellReplaced(own: MethodAt, chosen: MethodAt): void {
-  const notice = replacedNotice(own, chosen);
-  if (notice !== undefined) console.error(`note: ${notice}`);
+/** Says on standard error, where it does not mix with results, how a checkpoint's own settings were read and what replaces them. */
+export function tellSettings({ ropeSettings, geometry, ropeWarnings }: Pick<ConfigFile, 'ropeSettings' | 'geometry' | 'ropeWarnings'>, chosen: MethodAt): void {
+  for (const { where, what, mend } of ropeWarnings) console.error(`note: ${where}: ${what}${mend === undefined ? '' : `. ${mend}`}`);
+  const replaced = replacedNotice({ method: ropeSettings, geometry }, chosen);
+  if (replaced !== undefined) console.error(`note: ${replaced}`);
 }
 
 const withTableRead = (method: Method): Method =>

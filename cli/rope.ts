@@ -6,10 +6,11 @@ import { Command } from 'commander';
 import { RopesweepError } from '../domain/errors.js';
 import type { MethodName, RopeGeometry } from '../domain/method.js';
 import { readConfig } from '../model/config.js';
+import { isGgufPath, readGguf } from '../model/gguf.js';
 import { effectiveScale, logitScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
 import { plainInverseFrequencies } from '../rope/plain.js';
 import { wholeNumber } from '../infra/commandLine.js';
-import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellReplaced, type MethodOptions } from './methodOptions.js';
+import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellSettings, type MethodOptions } from './methodOptions.js';
 import { printJson, printLine } from './output.js';
 
 interface RopeOptions extends MethodOptions {
@@ -80,7 +81,7 @@ export async function ropeReport(name: string | undefined, options: RopeOptions)
   if (options.config !== undefined && options.rotarySize !== undefined) {
     throw new RopesweepError('OPTION_INVALID', { where: '--rotary-size', what: 'the rotary size is that of --config', mend: 'Leave one of the two out.' });
   }
-  const file = options.config === undefined ? null : await readConfig(options.config);
+  const file = options.config === undefined ? null : await (isGgufPath(options.config) ? readGguf(options.config) : readConfig(options.config));
   const known = file?.geometry ?? LLAMA_2;
   const geometry: RopeGeometry = {
     rotarySize: options.rotarySize ?? known.rotarySize,
@@ -91,7 +92,7 @@ export async function ropeReport(name: string | undefined, options: RopeOptions)
   if (tableDependsOnLength(method) && options.length === undefined) {
     throw new RopesweepError('OPTION_INVALID', { where: '--length', what: `the table of ${method.name} depends on the sequence length`, mend: 'Give --length.' });
   }
-  if (file !== null) tellReplaced({ method: file.ropeSettings, geometry: file.geometry }, { method, geometry });
+  if (file !== null) tellSettings(file, { method, geometry });
   const table = ropeTable(method, geometry, options.length ?? geometry.originalContextTokens);
   const { name: methodName, ...parameters } = method;
   return {

@@ -41,6 +41,8 @@ export interface ConfigFile {
   readonly geometry: RopeGeometry;
   /** The method that config.json itself names; none where it names none. */
   readonly ropeSettings: Method;
+  /** Where its RoPE settings may be meant otherwise, and how they were read. */
+  readonly ropeWarnings: readonly Problem[];
 }
 
 const count = z.int().positive().max(2 ** 31 - 1);
@@ -61,12 +63,13 @@ const fileSchema = z.looseObject({
 type FileFields = z.infer<typeof fileSchema>;
 
 /**
- * Reads and checks `folder`/config.json; unknown fields are left alone, unknown features refused by name.
+ * Reads and checks config.json; unknown fields are left alone, unknown features refused by name.
+ * @param place its folder, or the file itself
  * @throws RopesweepError CHECKPOINT_MISSING, CHECKPOINT_INVALID, MODEL_UNSUPPORTED
  */
-export async function readConfig(folder: string): Promise<ConfigFile> {
-  const file = path.join(folder, 'config.json');
-  return configOf(file, parseJson(file, await readText(folder, file)));
+export async function readConfig(place: string): Promise<ConfigFile> {
+  const file = path.extname(place) === '.json' ? place : path.join(place, 'config.json');
+  return configOf(file, parseJson(file, await readText(place, file)));
 }
 
 /**
@@ -103,12 +106,13 @@ export function configOf(file: string, json: unknown): ConfigFile {
     },
     geometry: rope.geometry,
     ropeSettings: rope.method,
+    ropeWarnings: rope.warnings.map(at),
   };
 }
 
 const isObject = (json: unknown): json is Readonly<Record<string, unknown>> => typeof json === 'object' && json !== null && !Array.isArray(json);
 
-async function readText(folder: string, file: string): Promise<string> {
+async function readText(place: string, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
@@ -117,7 +121,7 @@ async function readText(folder: string, file: string): Promise<string> {
       {
         where: file,
         what: whyUnreadable(cause),
-        mend: `A checkpoint is a folder with config.json and model.safetensors; check the path ${folder}.`,
+        mend: `A checkpoint is a folder with config.json and model.safetensors; check the path ${place}.`,
       },
       { cause },
     );
