@@ -10,6 +10,7 @@ import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { forwardCommand } from './forward.js';
 import { grafanaRoleCommand } from './grafanaRole.js';
+import { fetchCommand } from './modelFetch.js';
 import { watchOutput } from './output.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
@@ -19,7 +20,7 @@ import { statusCommand } from './status.js';
 import { VERSION } from './version.js';
 
 export function program(): Command {
-  const model = new Command('model').description('Look at and run one checkpoint.').addCommand(forwardCommand());
+  const model = new Command('model').description('Look at, run and fetch one checkpoint.').addCommand(forwardCommand()).addCommand(fetchCommand());
   return new Command('ropesweep')
     .description('Sweeps of RoPE method x continual-pretrain length x context length x needle depth, resumable after anything.')
     .version(VERSION)

