@@ -9,11 +9,11 @@ import { COMPUTE_DTYPES, ENGINE, PROVIDER } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { Decoder } from '../evaluation/decoder.js';
 import { forwardPass } from '../evaluation/forward.js';
-import { openCheckpoint } from '../model/checkpoint.js';
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { fingerprint, installedOnnxruntime } from '../runtime/fingerprint.js';
 import { wholeNumber } from '../infra/commandLine.js';
 import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellSettings, type MethodOptions } from './methodOptions.js';
+import { MODEL_ARGUMENT, openFloat32 } from './modelPlace.js';
 import { printLine } from './output.js';
 
 interface ForwardOptions extends MethodOptions {
@@ -58,7 +58,7 @@ export interface ForwardReport {
 export function forwardCommand(): Command {
   const command = new Command('forward')
     .description('Run one forward pass of a checkpoint over given token ids.')
-    .argument('<folder>', 'checkpoint: config.json and safetensors weights')
+    .argument('<model>', MODEL_ARGUMENT)
     .requiredOption('--tokens <file>', 'JSON array of token ids')
     .option('--method <method>', `${METHOD_LIST} (default: what config.json says)`)
     .option('--rows <n>', 'how many of the last rows to show logits and attention of', wholeNumber('--rows'), 1)
@@ -75,16 +75,16 @@ Examples:
   ropesweep model forward models/starter/base --tokens tokens.json
   ropesweep model forward models/starter/base --tokens tokens.json --method yarn --factor 8 --rows 4 --span 13:19 --json`,
     )
-    .action(async (folder: string, options: ForwardOptions) => {
-      const report = await forwardReport(folder, options);
+    .action(async (model: string, options: ForwardOptions) => {
+      const report = await forwardReport(model, options);
       if (options.json === true) printLine(JSON.stringify(report));
       else printReport(report, options.rows);
     });
 }
 
 /** @throws RopesweepError OPTION_INVALID, METHOD_INVALID, and those of opening a checkpoint */
-export async function forwardReport(folder: string, options: ForwardOptions): Promise<ForwardReport> {
-  const checkpoint = await openCheckpoint(folder);
+export async function forwardReport(model: string, options: ForwardOptions): Promise<ForwardReport> {
+  const checkpoint = await openFloat32(model);
   const tokens = await readTokens(options.tokens, checkpoint.config.vocabularySize);
   const { rows, span, threads } = options;
   if (rows > tokens.length) throw new RopesweepError('OPTION_INVALID', { where: '--rows', what: `${String(rows)} rows of ${String(tokens.length)} tokens` });

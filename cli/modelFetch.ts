@@ -1,8 +1,7 @@
 /** `ropesweep model fetch`: a known model, by its name. */
 import { Command } from 'commander';
 import { KNOWN_MODELS, REGISTRY_PREFIX } from '../domain/knownModels.js';
-import { modelsFolder } from '../infra/caches.js';
-import { homePath } from '../infra/embedded/homeFolder.js';
+import { modelsFolder } from '../infra/cacheFolder.js';
 import { fetchModel } from '../infra/fetchModel.js';
 import { knownModel, knownModelFile } from '../model/registry.js';
 import { homeOption } from './options.js';
@@ -11,7 +10,7 @@ import { printLine } from './output.js';
 export function fetchCommand(): Command {
   const known = KNOWN_MODELS.map(({ name, description, license }) => `  ${name}   ${description} (${license})`).join('\n');
   return new Command('fetch')
-    .description('Fetch a known model by pip into the folder models/ of the home.')
+    .description('Fetch a known model by pip into the cache of this node (ROPESWEEP_CACHE, or cache/ in the home).')
     .argument('<name>', KNOWN_MODELS.map(({ name }) => name).join(', '))
     .addOption(homeOption())
     .addHelpText(
@@ -27,7 +26,7 @@ Example:
     )
     .action(async (name: string, options: { readonly home?: string }) => {
       const model = knownModel(name);
-      const place = knownModelFile(model, modelsFolder(homePath(options.home)));
+      const place = knownModelFile(model, modelsFolder(options.home));
       const done = await fetchModel(model, place, (line) => console.error(line));
       printLine(`${done === 'fetched' ? 'fetched' : 'there already'}: ${place}`);
     });

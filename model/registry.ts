@@ -16,7 +16,7 @@ export const knownModelFile = ({ name, file }: KnownModel, modelsFolder: string)
 
 /**
  * `registry:smollm2-135m` -> the absolute path of its file; any other text stays as it is.
- * @param modelsFolder where `ropesweep model fetch` puts models (infra/caches.ts)
+ * @param modelsFolder where `ropesweep model fetch` puts models (infra/cacheFolder.ts)
  * @throws RopesweepError CHECKPOINT_MISSING for a name that is not listed, or a model that was not fetched
  */
 export function resolveModelName(name: string, modelsFolder: string): string {
