@@ -1,0 +1,44 @@
+/**
+ * The loss of every token of a sequence given those before it, as far as it is asked for.
+ *
+ *   nll[t] = -ln p(token t + 1 given tokens 0..t)
+ */
+import type { Decoder } from './decoder.js';
+
+/** Logits that exist at one time: 64 MiB in float32, and as much again for their logarithms. */
+const LOGITS_AT_ONCE = 2 ** 24;
+const LONGEST_PIECE = 256;
+
+/** Tokens whose rows of the output projection are computed in one run. */
+export const pieceTokens = (vocabularySize: number): number => Math.max(2, Math.min(LONGEST_PIECE, Math.floor(LOGITS_AT_ONCE / vocabularySize)));
+
+export class SequenceLosses {
+  readonly #nll: Float32Array;
+  #known = 0;
+
+  /** The decoder must have room for all tokens but the last, and not be fed by others meanwhile. */
+  constructor(
+    private readonly decoder: Decoder,
+    private readonly tokens: Int32Array,
+    private readonly pieceLength = pieceTokens(decoder.checkpoint.config.vocabularySize),
+  ) {
+    this.#nll = new Float32Array(Math.max(0, tokens.length - 1));
+  }
+
+  /**
+   * Losses of the first `count` tokens; asked again for more, it goes on where it stopped.
+   * @returns [count - 1] nats: a view; not-a-number and infinities are passed on
+   */
+  async upTo(count: number): Promise<Float32Array> {
+    const { decoder, tokens } = this;
+    decoder.rewind(this.#known === 0 ? 0 : Math.min(this.#known, decoder.length));
+    while (this.#known < count - 1) {
+      const from = this.#known;
+      const to = Math.min(from + this.pieceLength, count - 1);
+      const { rows } = await decoder.feed(tokens.subarray(from, to), { logitRows: to - from, targets: tokens.subarray(from + 1, to + 1) });
+      for (const [row, { nll }] of rows.entries()) this.#nll[from + row] = nll;
+      this.#known = to;
+    }
+    return this.#nll.subarray(0, count - 1);
+  }
+}
