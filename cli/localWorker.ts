@@ -65,11 +65,11 @@ export class LocalWorker {
   }
 
   private start(): void {
-    const { deviceClass, slots, environment } = this.options;
+    const { home, deviceClass, slots, environment } = this.options;
     const args = ['worker', '--control', '--device-class', deviceClass, '--slots', slots === undefined ? 'auto' : String(slots)];
     const started = Date.now();
     const child = fork(packageFile('bin', 'ropesweep.js'), args, {
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ROPESWEEP_HOME: home, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A group of its own: Ctrl-C goes to the command alone, which then drains the worker in order.
       detached: true,

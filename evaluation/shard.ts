@@ -7,6 +7,7 @@ import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { NamedTable } from '../domain/plan.js';
 import type { JobCell, ShardJob } from '../domain/slot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
+import { asFloat32, type F32Cache } from '../model/f32Cache.js';
 import type { Prompt } from '../prompts/build.js';
 import { promptSource } from '../prompts/source.js';
 import { nameTable } from '../rope/tableDigest.js';
@@ -18,7 +19,11 @@ import { distinctTokens, prefixOrder } from './prefixOrder.js';
 export class Evaluator {
   private loaded: { readonly folder: string; readonly weightsId: string; readonly decoder: Decoder } | null = null;
 
-  constructor(private readonly threads: number) {}
+  /** @param cache where weights that are not float32 are kept as such */
+  constructor(
+    private readonly threads: number,
+    private readonly cache: F32Cache,
+  ) {}
 
   /** @returns seconds spent loading; 0 when the checkpoint was loaded already. */
   async load(job: ShardJob): Promise<number> {
@@ -26,7 +31,8 @@ export class Evaluator {
     if (this.loaded?.folder === folder && this.loaded.weightsId === weightsId) return 0;
     const start = performance.now();
     await this.close();
-    const decoder = await Decoder.open(await openCheckpoint(folder), { threads: this.threads, dtype: job.dtype });
+    const checkpoint = await asFloat32(await openCheckpoint(folder), this.cache);
+    const decoder = await Decoder.open(checkpoint, { threads: this.threads, dtype: job.dtype });
     this.loaded = { folder, weightsId, decoder };
     return (performance.now() - start) / 1000;
   }

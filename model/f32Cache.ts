@@ -8,7 +8,7 @@
  * go first, never one of the last minutes. A process that has a copy mapped keeps its pages when the name goes.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, RopesweepError } from '../domain/errors.js';
@@ -24,6 +24,8 @@ export interface F32Cache {
   readonly folder: string;
   /** Of all copies together. */
   readonly limitBytes: number;
+  /** Told again and again while weights are read or written, or while another process does it. */
+  readonly onProgress?: () => void;
 }
 
 type Tensors = ReadonlyMap<string, StoredTensor>;
@@ -47,7 +49,7 @@ export async function asFloat32(checkpoint: Checkpoint, cache: F32Cache): Promis
   if (foreign.size === 0) return checkpoint;
   try {
     await mkdir(cache.folder, { recursive: true });
-    const file = path.join(cache.folder, `${await contentName(checkpoint, foreign, cache.folder)}.safetensors`);
+    const file = path.join(cache.folder, `${await contentName(checkpoint, foreign, cache)}.safetensors`);
     const copies = (await readCopy(file, foreign)) ?? (await makeCopy(file, foreign, checkpoint, cache));
     return { ...checkpoint, tensors: new Map([...checkpoint.tensors, ...copies]) };
   } catch (cause) {
@@ -61,28 +63,24 @@ export async function asFloat32(checkpoint: Checkpoint, cache: F32Cache): Promis
 }
 
 /** Digest of what the copy is made of: content of the files, places and order of the tensors in them. */
-async function contentName({ config }: Checkpoint, tensors: Tensors, folder: string): Promise<string> {
+async function contentName({ config }: Checkpoint, tensors: Tensors, cache: F32Cache): Promise<string> {
   const files = [...new Set([...tensors.values()].map(({ file }) => file))];
   const digests: string[] = [];
-  for (const file of files) digests.push(await fileDigest(file, folder));
+  for (const file of files) digests.push(await fileDigest(file, cache));
   const places = [...tensors].map(([name, { file, dtype, shape, byteOffset, rowOrder }]) => [name, files.indexOf(file), dtype, shape, byteOffset, rowOrder ?? null]);
   return digest({ form: FORM, headSize: config.headSize, files: digests, places });
 }
 
 /** SHA-256 of a weight file, kept in the folder by path, size and mtime: many gigabytes are read once. */
-async function fileDigest(file: string, folder: string): Promise<string> {
+async function fileDigest(file: string, { folder, onProgress }: F32Cache): Promise<string> {
   const { size, mtimeMs } = await stat(file);
   const kept = path.join(folder, `${digest({ file, size, mtimeMs })}.sha256`);
   const known = await readFile(kept, 'utf8').catch(() => '');
   if (/^[0-9a-f]{64}$/.test(known)) return known;
-  const sha256 = await sha256OfFile({ path: file });
-  const aside = partialOf(kept);
-  await writeFile(aside, sha256);
-  await rename(aside, kept);
+  const sha256 = await sha256OfFile({ path: file }, onProgress);
+  await writeAside(kept, (handle) => handle.writeFile(sha256));
   return sha256;
 }
-
-const partialOf = (file: string): string => `${file}.${randomUUID()}.partial`;
 
 /** The tensors of a copy, which counts as used now; null if there is none, or one that is damaged. */
 async function readCopy(file: string, wanted: Tensors): Promise<Tensors | null> {
@@ -102,16 +100,17 @@ async function readCopy(file: string, wanted: Tensors): Promise<Tensors | null> 
 /** Another process may have removed it in between. */
 const touch = (file: string): Promise<void> => utimes(file, new Date(), new Date()).catch(() => undefined);
 
-async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, { folder, limitBytes }: F32Cache): Promise<Tensors> {
+async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, { folder, limitBytes, onProgress }: F32Cache): Promise<Tensors> {
   for (;;) {
     const release = await acquire(`${file}.lock`);
     if (release === null) {
       await sleep(POLL_MS);
+      onProgress?.();
     } else {
       try {
         if ((await readCopy(file, tensors)) === null) {
           await makeRoom(folder, limitBytes, float32Bytes(tensors));
-          await writeAside(file, tensors, config.headSize);
+          await writeAside(file, (handle) => writeFloat32(handle, tensors, config.headSize, onProgress));
         }
       } finally {
         await release();
@@ -122,12 +121,12 @@ async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, 
   }
 }
 
-async function writeAside(file: string, tensors: Tensors, headSize: number): Promise<void> {
-  const aside = partialOf(file);
+async function writeAside(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const aside = `${file}.${randomUUID()}.partial`;
   try {
     const handle = await open(aside, 'wx');
     try {
-      await writeFloat32(handle, tensors, headSize);
+      await write(handle);
       await handle.sync(); // else a power cut could leave the name with holes behind it
     } finally {
       await handle.close();
@@ -161,7 +160,7 @@ const isOlderThan = (file: string, age: number): Promise<boolean> => stat(file).
 async function makeRoom(folder: string, limitBytes: number, neededBytes: number): Promise<void> {
   if (neededBytes > limitBytes) {
     throw new RopesweepError('CONFIG_INVALID', {
-      where: 'ROPESWEEP_CACHE_LIMIT',
+      where: 'ROPESWEEP_CACHE_LIMIT_GIB',
       what: `the float32 copy of these weights takes ${neededBytes} bytes, the folder ${folder} may hold ${limitBytes}`,
       mend: 'Raise the limit.',
     });

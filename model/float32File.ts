@@ -20,15 +20,19 @@ export const float32Bytes = (tensors: ReadonlyMap<string, StoredTensor>): number
 /**
  * @param into an empty file, open for writing
  * @param headSize dimensions of a head, in whose rows an interleaved order is undone
+ * @param onProgress told after every piece
  */
-export async function writeFloat32(into: FileHandle, tensors: ReadonlyMap<string, StoredTensor>, headSize: number): Promise<void> {
+export async function writeFloat32(into: FileHandle, tensors: ReadonlyMap<string, StoredTensor>, headSize: number, onProgress?: () => void): Promise<void> {
   await into.write(header(tensors));
   const sources = new Map<string, FileHandle>();
   try {
     for (const tensor of tensors.values()) {
       const source = sources.get(tensor.file) ?? (await open(tensor.file, 'r'));
       sources.set(tensor.file, source);
-      await copyValues(into, source, tensor, headSize);
+      for await (const values of pieces(source, tensor, headSize)) {
+        await into.write(new Uint8Array(values.buffer));
+        onProgress?.();
+      }
     }
   } finally {
     await Promise.all([...sources.values()].map((source) => source.close()));
@@ -49,7 +53,7 @@ function header(tensors: ReadonlyMap<string, StoredTensor>): Buffer {
   return padded;
 }
 
-async function copyValues(into: FileHandle, source: FileHandle, tensor: StoredTensor, headSize: number): Promise<void> {
+async function* pieces(source: FileHandle, tensor: StoredTensor, headSize: number): AsyncGenerator<Float32Array> {
   const total = elements(tensor);
   const columns = total / (tensor.shape[0] ?? 1);
   const interleaved = tensor.rowOrder === 'interleaved';
@@ -58,7 +62,7 @@ async function copyValues(into: FileHandle, source: FileHandle, tensor: StoredTe
   const piece = Math.max(1, Math.floor(PIECE_ELEMENTS / unit)) * unit;
   for (let first = 0; first < total; first += piece) {
     const values = await readValues(source, tensor, first, Math.min(piece, total - first));
-    await into.write(new Uint8Array((interleaved ? halfSplit(values, headSize, columns) : values).buffer));
+    yield interleaved ? halfSplit(values, headSize, columns) : values;
   }
 }
 

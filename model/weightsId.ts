@@ -4,15 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import { digest } from '../domain/identity.js';
 import { id, type WeightsId } from '../domain/ids.js';
 import type { Checkpoint, WeightFile } from './checkpoint.js';
 
-/** SHA-256 of a file as 64 hexadecimal digits, streamed. */
-export async function sha256OfFile(file: { readonly path: string }): Promise<string> {
+/** SHA-256 of a file as 64 hexadecimal digits, streamed; `onProgress` is told after every piece. */
+export async function sha256OfFile(file: { readonly path: string }, onProgress?: () => void): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), hash);
+  for await (const piece of createReadStream(file.path, { highWaterMark: 1 << 20 })) {
+    hash.update(piece as Buffer);
+    onProgress?.();
+  }
   return hash.digest('hex');
 }
 
@@ -21,7 +23,7 @@ export async function sha256OfFile(file: { readonly path: string }): Promise<str
  */
 export async function weightsId(
   checkpoint: Pick<Checkpoint, 'config' | 'weightFiles'>,
-  sha256: (file: WeightFile) => Promise<string> = sha256OfFile,
+  sha256: (file: WeightFile) => Promise<string> = (file) => sha256OfFile(file),
 ): Promise<WeightsId> {
   const files: string[] = [];
   for (const file of checkpoint.weightFiles) files.push(await sha256(file));

@@ -18,6 +18,7 @@ import { CONTROL_QUEUE, HEARTBEAT, evaluationQueue } from '../domain/orchestrati
 import type { Place, Store } from '../domain/ports.js';
 import { CPU, deviceText, parseDevice, type Device } from '../domain/device.js';
 import { engineVersion } from '../domain/engine.js';
+import { float32Cache } from '../infra/cacheFolder.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
 import { deviceEnvironment } from '../infra/cuda.js';
@@ -73,6 +74,7 @@ async function run(options: Options): Promise<void> {
   if (databaseUrl === undefined) {
     throw new RopesweepError('CONFIG_INVALID', { where: 'DATABASE_URL', what: 'it is not set', mend: 'Set it to the PostgreSQL of the sweep; a worker starts no database.' });
   }
+  float32Cache(); // slots read it: what is wrong with it is said here
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const { connectionOptions, namespace } = temporalFromEnvironment();
   await untilItAnswers('PostgreSQL', () => migrate(databaseUrl));

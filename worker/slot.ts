@@ -7,13 +7,24 @@ import { messageOf, RopesweepError } from '../domain/errors.js';
 import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
 import { selfTest } from '../evaluation/selfTest.js';
 import { Evaluator } from '../evaluation/shard.js';
+import { float32Cache } from '../infra/cacheFolder.js';
 
 const threads = Number(process.argv[2] ?? '1');
 const device = parseDevice(process.argv[3] ?? 'cpu');
-const evaluator = new Evaluator(threads);
+const evaluator = new Evaluator(threads, { ...float32Cache(), onProgress: atMostEvery(5_000, () => say({ kind: 'phase', phase: 'load' })) });
 
 function say(message: FromSlot): void {
   process.send?.(message);
+}
+
+/** A load that gets on may take longer than its deadline, which every message of its phase sets anew. */
+function atMostEvery(milliseconds: number, act: () => void): () => void {
+  let last = 0;
+  return () => {
+    if (Date.now() - last < milliseconds) return;
+    last = Date.now();
+    act();
+  };
 }
 
 async function evaluate(job: ShardJob): Promise<void> {
