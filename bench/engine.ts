@@ -3,8 +3,7 @@
  * seed (6 lengths x 5 depths) against evaluating each prompt from its first token.
  */
 import { performance } from 'node:perf_hooks';
-import { readFile } from 'node:fs/promises';
-import { needleTaskSchema } from '../domain/spec.js';
+import { needleTaskSchema } from '../domain/taskSpec.js';
 import { Decoder } from '../evaluation/decoder.js';
 import { evaluateNeedle } from '../evaluation/needle.js';
 import { distinctTokens, prefixOrder } from '../evaluation/prefixOrder.js';
@@ -12,7 +11,8 @@ import { packageFile } from '../infra/packageRoot.js';
 import { openCheckpoint } from '../model/checkpoint.js';
 import { buildPrompt, type Prompt } from '../prompts/build.js';
 import { openHaystack, resolveHaystack } from '../prompts/haystack.js';
-import { drawNeedle } from '../prompts/needle.js';
+import { layOut } from '../prompts/layout.js';
+import { openPieces } from '../prompts/pieces.js';
 import { ropeTable } from '../rope/method.js';
 import { median, rateRatio, type BenchResult } from './result.js';
 
@@ -78,8 +78,7 @@ export async function engine(): Promise<BenchResult> {
 async function demoPrompts(seed: number): Promise<Prompt[]> {
   const file = packageFile('models', 'starter', 'filler.json');
   const { needle, template, haystack } = needleTaskSchema.parse({ kind: 'needle', depths: DEPTHS, haystack: { kind: 'markov', file }, needle: { kind: 'symbols' } });
-  const stream = openHaystack(await resolveHaystack(haystack, (path) => readFile(path, 'utf8')), seed);
-  return LENGTHS.flatMap((contextTokens) =>
-    DEPTHS.map((depth) => buildPrompt({ haystack: stream, needle: drawNeedle(needle, seed), template, contextTokens, depth })),
-  );
+  const stream = (await openHaystack(await resolveHaystack(haystack, (written) => Promise.resolve(written)), null))(seed);
+  const pieces = openPieces(needle, template, null)(seed);
+  return LENGTHS.flatMap((contextTokens) => DEPTHS.map((depth) => buildPrompt(pieces, layOut(pieces, { contextTokens, depth, seed }, null), stream)));
 }

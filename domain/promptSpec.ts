@@ -55,8 +55,8 @@ const keyed = {
     .string()
     .regex(/\{key\}/u, 'it must hold {key}')
     .regex(/\{value\}/u, 'it must hold {value}')
-    .default('The secret code of {key} is {value}.')
-    .describe('The sentence that hides a value, with {key} and {value}.'),
+    .optional()
+    .describe('The sentence that hides a value, with {key} and {value}; "The secret code of {key} is {value}." if absent.'),
 };
 
 export const needleSchema = z.discriminatedUnion('kind', [
@@ -99,8 +99,8 @@ export const needleSchema = z.discriminatedUnion('kind', [
       wording: z
         .string()
         .regex(/\{value\}/u, 'it must hold {value}')
-        .default('The pass key is {value}. Remember it: {value} is the pass key.')
-        .describe('The sentences that hide the pass key, with {value}.'),
+        .optional()
+        .describe('The sentences that hide the pass key, with {value}; "The pass key is {value}. Remember it: {value} is the pass key." if absent.'),
     })
     .describe('A number without a key.'),
 ]);

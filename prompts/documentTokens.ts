@@ -31,7 +31,7 @@ export function openDocuments(tokenizer: Tokenizer | null): DocumentTokens {
     const ownTokens = contextTokens - headIds.length;
     let own: Int32Array;
     if (source.kind === 'haystack') {
-      const stream = drawn.get(document.id) ?? openHaystack(source.haystack, source.seed);
+      const stream = drawn.get(document.id) ?? (await openHaystack(source.haystack, tokenizer))(source.seed);
       drawn.set(document.id, stream);
       own = stream.prefix(ownTokens);
     } else {

@@ -4,13 +4,14 @@
  * The first symbol is uniform. Then with probability jumpProbability a uniform symbol, else the successor of rank
  * min(last, floor(-rankScale ln(1 - u))), u uniform in [0, 1): ranks fall off like e^(-rank / rankScale).
  */
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
+import { firstFew, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import type { HaystackSpec } from '../domain/spec.js';
 import type { MarkovHaystack } from '../domain/task.js';
 import type { HaystackKind } from './haystackKind.js';
 import { randomStream } from './random.js';
-import { memoisedStream } from './stream.js';
+import { idStream } from './stream.js';
 
 const fileSchema = z.object({
   firstFillerId: z.int().nonnegative(),
@@ -20,20 +21,24 @@ const fileSchema = z.object({
 export const markov: HaystackKind<'markov'> = {
   version: 1,
 
-  async resolve(spec, readFile) {
-    const { firstFillerId, successors } = parseChain(spec, await readFile(spec.file));
+  async resolve(spec, resolvePath) {
+    const { firstFillerId, successors } = parseChain(spec, await readChain(spec.file, await resolvePath(spec.file)));
     return { kind: 'markov', firstFillerId, successors, jumpProbability: spec.jumpProbability, rankScale: spec.rankScale };
   },
 
-  open(haystack, seed) {
-    const random = randomStream('haystack/markov', seed);
-    const symbols = haystack.successors.length;
-    let symbol: number | undefined;
-    return memoisedStream(() => {
-      symbol = symbol === undefined || random.fraction() < haystack.jumpProbability
-        ? random.below(symbols)
-        : successor(haystack, symbol, random.fraction());
-      return haystack.firstFillerId + symbol;
+  identity: (haystack) => ({ ...haystack }),
+
+  open(haystack) {
+    return Promise.resolve((seed) => {
+      const random = randomStream('haystack/markov', seed);
+      const symbols = haystack.successors.length;
+      let symbol: number | undefined;
+      return idStream(() => {
+        symbol = symbol === undefined || random.fraction() < haystack.jumpProbability
+          ? random.below(symbols)
+          : successor(haystack, symbol, random.fraction());
+        return haystack.firstFillerId + symbol;
+      });
     });
   },
 
@@ -44,6 +49,14 @@ function successor(haystack: MarkovHaystack, symbol: number, u: number): number 
   const ranks = haystack.successors[symbol] ?? [];
   const rank = Math.min(ranks.length - 1, Math.floor(-haystack.rankScale * Math.log(1 - u)));
   return ranks[rank] ?? symbol;
+}
+
+async function readChain(written: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new RopesweepError('SPEC_INVALID', { where: written, what: `${whyUnreadable(cause)}: ${file}`, mend: 'Correct the path (relative to the sweep file).' }, { cause });
+  }
 }
 
 function parseChain(spec: Extract<HaystackSpec, { kind: 'markov' }>, text: string): z.infer<typeof fileSchema> {

@@ -4,29 +4,34 @@
 import { digest } from '../domain/identity.js';
 import type { NeedleSpec } from '../domain/spec.js';
 import type { IdRange } from './idRange.js';
-import type { NeedleKind, NeedleKindName, NeedleParts, NeedleSizes } from './needleKind.js';
+import { multiKey, multiQuery, multiValue, single } from './keyedNeedle.js';
+import type { IdNeedle, NeedleKind, NeedleKindName, NeedleProblem, TextNeedle } from './needleKind.js';
+import { passkey } from './passkey.js';
 import { symbols } from './symbols.js';
 
-const NEEDLES: { readonly [K in NeedleKindName]: NeedleKind<K> } = { symbols };
+const NEEDLES: { readonly [K in NeedleKindName]: NeedleKind<K> } = { symbols, single, multiKey, multiValue, multiQuery, passkey };
 
-/** Needle, question and answer of one seed; drawn from a stream of their own. */
-export function drawNeedle(spec: NeedleSpec, seed: number): NeedleParts {
-  return NEEDLES[spec.kind].draw(spec, seed);
+/** The kind of a needle, correlated with its spec by K. */
+const kindOf = <K extends NeedleKindName>(name: K): NeedleKind<K> => NEEDLES[name];
+
+/** Whether a needle is text, so that it takes a tokenizer. */
+export const isTextNeedle = ({ kind }: { readonly kind: NeedleKindName }): boolean => kind !== 'symbols';
+
+/** Needles, question and answer of one seed; drawn from a stream of their own. */
+export function drawNeedle(spec: NeedleSpec, seed: number): IdNeedle | TextNeedle {
+  return kindOf<NeedleKindName>(spec.kind).draw(spec, seed);
 }
 
-export function needleSizes(spec: NeedleSpec): NeedleSizes {
-  return NEEDLES[spec.kind].sizes(spec);
-}
-
+/** Every token id the needle and its question can hold, by part; empty where they are text. */
 export function needleIdRanges(spec: NeedleSpec): readonly IdRange[] {
-  return NEEDLES[spec.kind].idRanges(spec);
+  return kindOf<NeedleKindName>(spec.kind).idRanges(spec);
 }
 
-export function needleProblems(spec: NeedleSpec): readonly { readonly field: string; readonly what: string }[] {
-  return NEEDLES[spec.kind].problems(spec);
+export function needleProblems(spec: NeedleSpec): readonly NeedleProblem[] {
+  return kindOf<NeedleKindName>(spec.kind).problems(spec);
 }
 
 /** Identity of what is drawn for every seed. */
 export function needleDigest(spec: NeedleSpec): string {
-  return digest({ version: NEEDLES[spec.kind].version, needle: spec });
+  return digest({ version: kindOf<NeedleKindName>(spec.kind).version, needle: spec });
 }

@@ -12,10 +12,8 @@ export const symbols: NeedleKind<'symbols'> = {
     const random = randomStream('needle/symbols', seed);
     const key = spec.keys.first + random.below(spec.keys.count);
     const answerIds = drawWithoutReplacement(random, spec.answerTokens, spec.values.count).map((value) => spec.values.first + value);
-    return { needleIds: [spec.needleMarkId, key, ...answerIds], questionIds: [spec.questionMarkId, key], answerIds };
+    return { form: 'ids', needleIds: [spec.needleMarkId, key, ...answerIds], questionIds: [spec.questionMarkId, key], answerIds };
   },
-
-  sizes: (spec) => ({ needleTokens: 2 + spec.answerTokens, questionTokens: 2, answerTokens: spec.answerTokens }),
 
   idRanges: (spec) => [
     { name: 'needle mark', first: spec.needleMarkId, count: 1 },
@@ -26,6 +24,6 @@ export const symbols: NeedleKind<'symbols'> = {
 
   problems: (spec) =>
     spec.answerTokens > spec.values.count
-      ? [{ field: 'answerTokens', what: `${spec.answerTokens} answer tokens cannot be drawn without replacement from ${spec.values.count} values` }]
+      ? [{ field: 'answerTokens', what: `${spec.answerTokens} answer tokens cannot be drawn without replacement from ${spec.values.count} values`, mend: 'Use fewer answer tokens or more values.' }]
       : [],
 };

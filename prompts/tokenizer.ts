@@ -34,12 +34,31 @@ const fileSchema = z.object({
   }),
 });
 
+/** eos_token of tokenizer_config.json: the token, or an object that holds it. */
+const configuredEos = z
+  .object({ eos_token: z.union([z.string(), z.object({ content: z.string() }).transform(({ content }) => content)]).nullish() })
+  .nullable()
+  .catch(null);
+
 /** How a text that stands somewhere in a prompt begins where nothing of it may run together with what stands before. */
 const ANCHORS = { beforeSpace: ['a', '.', '\n'], beforeText: ['\n', '.', 'a'] } as const;
 
 export interface EncodeOptions {
   /** Whether special tokens that are spelt out in the text become those tokens. A user's text is plain. */
   readonly spelt: 'parsed' | 'plain';
+}
+
+/** What prompts need of a tokenizer. */
+export type PromptTokenizer = Pick<Tokenizer, 'encode' | 'encodeWithin' | 'bosIds' | 'bosToken' | 'eosToken' | 'chatTemplate' | 'source'>;
+
+/** @throws RopesweepError SPEC_INVALID where a prompt of text has no tokenizer. */
+export function neededTokenizer(tokenizer: PromptTokenizer | null, where: string): PromptTokenizer {
+  if (tokenizer !== null) return tokenizer;
+  throw new RopesweepError('SPEC_INVALID', {
+    where,
+    what: 'it is text, and the checkpoint has no tokenizer',
+    mend: 'Put its tokenizer.json into the checkpoint folder, or use a haystack and a needle of token ids (markov, symbols).',
+  });
 }
 
 export class Tokenizer {
@@ -50,6 +69,9 @@ export class Tokenizer {
   /** null where it has none, whether it stands before texts or not. */
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
+  /** The special tokens as text, for chat templates; empty where there is none. */
+  readonly bosToken: string;
+  readonly eosToken: string;
   /** Jinja template of a conversation; null where the checkpoint has none. */
   readonly chatTemplate: string | null;
   readonly vocabularySize: number;
@@ -74,6 +96,8 @@ export class Tokenizer {
     this.chatTemplate = files.chatTemplate;
     this.vocabularySize = files.vocabularySize;
     this.library = guarded(files, () => new Library({ ...files.json, added_tokens: added }, files.config));
+    this.bosToken = files.bosTokenId === null ? '' : (this.library.id_to_token(files.bosTokenId) ?? '');
+    this.eosToken = configuredEos.parse(files.config)?.eos_token ?? this.library.id_to_token(files.eosTokenIds[0] ?? -1) ?? '';
     checkMerges(files, model.merges ?? [], this.library.model.tokens_to_ids);
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.addedByContent = new Map(added.map((token) => [token.content, token]));
