@@ -1,34 +1,45 @@
 /**
- * How a feed is cut into chunks.
+ * How a feed is cut into chunks whose bits do not depend on the cut.
  *
- * A chunk of one token takes another matrix kernel and differs in the last bits, so no chunk is ever one token;
- * all others give the same bits however they are cut (tests/evaluation/decoder.test.ts holds that).
+ * A matrix product of a single row takes another kernel and differs in the last bits. So no chunk is of one token, and none
+ * leaves one query over when the attention kernel cuts it into blocks (ONNX Runtime's GroupQueryAttention on a CPU takes
+ * min(2 headSize, L2 bytes / (32 headSize)) queries at once). All other sizes give the same bits
+ * (tests/evaluation/decoder.test.ts tries every one).
  */
 
 /** Fewest tokens, and fewest rows of the output projection, whose bits do not depend on the cut. */
 export const FEWEST_ROWS = 2;
 
 /**
- * Most tokens of a chunk that is chosen; rows asked for at once may make a longer one. Each chunk pays for a copy of the
- * cache, and linears are slower under some hundred rows; longer chunks gain nothing and need more memory
- * (docs/engine-speed.md).
+ * Most tokens of a chunk that is chosen (one more where one would be left over); rows asked for at once may make a longer
+ * one. Each chunk pays for a copy of the cache, and linears are slower under some hundred rows; longer chunks gain nothing
+ * and need more memory (docs/engine-speed.md).
  */
 export const LONGEST_CHUNK = 1024;
 
-/**
- * Sizes of the chunks of `count` tokens, as even as can be and not above `longest`, but for a chunk of three where two
- * would leave one over; the last holds all `rows` asked for.
- * A single token that stands alone in its sequence is the one chunk of one.
- */
-export function chunkSizes(count: number, rows: number, longest: number): number[] {
-  const even = evenly(count, longest);
-  if (rows <= (even.at(-1) ?? 0)) return even;
-  const before = count - rows;
-  return before < FEWEST_ROWS ? [count] : [...evenly(before, longest), rows];
+/** L2 caches that are thought of: 1 to 32 times 128 KiB. Every one is, so that the cut is the same on all machines. */
+const L2_BYTES = Array.from({ length: 32 }, (_, index) => (index + 1) * 2 ** 17);
+
+/** Whether a chunk of `size` tokens gives the bits that these tokens have in any other such chunk. */
+export const isExact = (size: number, headSize: number): boolean =>
+  size >= FEWEST_ROWS && L2_BYTES.every((bytes) => size % Math.min(2 * headSize, Math.floor(bytes / (32 * headSize))) !== 1);
+
+export interface Cut {
+  readonly headSize: number;
+  /** Rows asked for, which the last chunk holds. */
+  readonly rows: number;
+  /** Tokens a chunk, at least 2; one more where one would be left over. */
+  readonly longest: number;
 }
 
-function evenly(count: number, longest: number): number[] {
-  const chunks = Math.max(1, Math.min(Math.ceil(count / longest), Math.floor(count / FEWEST_ROWS)));
-  const start = (chunk: number): number => Math.floor((chunk * count) / chunks);
-  return Array.from({ length: chunks }, (_, chunk) => start(chunk + 1) - start(chunk));
+/** Sizes of the chunks of `count` tokens, as even as can be; null where no cut is exact. */
+export function chunkSizes(count: number, cut: Cut): number[] | null {
+  const last = Math.max(cut.rows, FEWEST_ROWS);
+  if (count <= Math.max(cut.longest, last) + 1 && isExact(count, cut.headSize)) return [count];
+  const even = Math.ceil(count / Math.ceil(count / cut.longest));
+  for (let size = Math.min(even, count - last); size >= FEWEST_ROWS; size -= 1) {
+    const rest = isExact(size, cut.headSize) ? chunkSizes(count - size, cut) : null;
+    if (rest !== null) return [size, ...rest];
+  }
+  return null;
 }

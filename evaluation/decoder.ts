@@ -2,8 +2,8 @@
  * A decoder with a KV cache: feeds tokens at the end of what it holds, rewinds, and answers with rows and probes.
  *
  * The bits of an answer do not depend on how the sequence was fed: any chunks, any capacity, any number of threads, after
- * any rewind. What it takes: no chunk and no output projection of a single row (a single token is fed together with the
- * one before it). They do depend on the question, that is on how many rows are probed.
+ * any rewind. What it takes: exact chunks (evaluation/chunks.ts) and no output projection of a single row; a single token is
+ * fed together with the one before it. They do depend on the question, that is on how many rows are probed.
  */
 import type { ComputeDtype } from '../domain/engine.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
@@ -13,7 +13,7 @@ import { assertGraphFits, decoderGraph } from '../model/decoderGraph.js';
 import { DECODER } from '../model/decoderInterface.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
-import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK } from './chunks.js';
+import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
 import { KvCache } from './kvCache.js';
 
 export interface DecoderOptions {
@@ -154,13 +154,12 @@ export class Decoder {
    */
   async feed(tokens: ArrayLike<number>, options: FeedOptions = {}): Promise<FeedResult> {
     const request = this.#check(tokens, options);
-    // A single row takes other kernels: the token before goes in once more, and is computed to the same bits.
-    const again = this.#length > 0 && (tokens.length === 1 || this.#length === 1) ? 1 : 0;
+    const cut = { headSize: this.checkpoint.config.headSize, rows: Math.max(request.logitRows, request.probeRows), longest: options.chunkTokens ?? LONGEST_CHUNK };
+    const { again, sizes } = this.#cut(tokens.length, cut);
     const start = this.#length - again;
     this.#tokens.set(tokens, this.#length);
     const end = this.#length + tokens.length;
 
-    const sizes = chunkSizes(end - start, Math.max(request.logitRows, request.probeRows), options.chunkTokens ?? LONGEST_CHUNK);
     let position = start;
     for (const size of sizes.slice(0, -1)) {
       await this.#run(position, size, { ...request, logitRows: 0, probeRows: 0, targets: [] }, {});
@@ -176,6 +175,19 @@ export class Decoder {
   async dispose(): Promise<void> {
     this.#cache = null;
     await this.session.release();
+  }
+
+  /**
+   * How to feed `count` tokens: where no cut is exact, tokens of the cache go in once more and are computed to the same
+   * bits. At the start of a sequence there are none, and few tokens with all their rows asked for are one chunk as they are.
+   */
+  #cut(count: number, cut: Cut): { readonly again: number; readonly sizes: readonly number[] } {
+    // The first token of a sequence, fed alone, was computed by other kernels.
+    for (let again = this.#length === 1 ? 1 : 0; again <= this.#length; again += 1) {
+      const sizes = chunkSizes(again + count, cut);
+      if (sizes !== null) return { again, sizes };
+    }
+    return { again: this.#length, sizes: [this.#length + count] };
   }
 
   #check(tokens: ArrayLike<number>, options: FeedOptions): Request {

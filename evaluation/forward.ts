@@ -1,6 +1,7 @@
 /**
  * One plain forward pass over a sequence of tokens: every row's argmax and loss, and of the last rows all there is.
  */
+import { chunkSizes } from './chunks.js';
 import type { Decoder, FeedResult } from './decoder.js';
 
 export interface ForwardPass {
@@ -36,7 +37,12 @@ export async function forwardPass(decoder: Decoder, tokens: readonly number[], r
   };
 
   const firstRow = tokens.length - rows;
-  for (let from = 0; from < firstRow; from += PIECE_TOKENS) await feed(from, Math.min(from + PIECE_TOKENS, firstRow), {});
+  const cut = { headSize: decoder.checkpoint.config.headSize, rows: 0, longest: PIECE_TOKENS };
+  let from = 0;
+  for (const size of chunkSizes(firstRow, cut) ?? [firstRow]) {
+    if (size > 0) await feed(from, from + size, {});
+    from += size;
+  }
   const last = await feed(firstRow, tokens.length, { keepLogits: true, probeRows: rows, span });
   return { top1, nll: nll.slice(0, -1), last, finite };
 }
