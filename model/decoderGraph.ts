@@ -1,22 +1,18 @@
 /**
  * The ONNX graph of a LLaMA-family decoder that reads a chunk of tokens after what its KV cache holds.
- *
- * Pre-norm residual blocks: x += Attention(RMSNorm(x)); x += Down(silu(Gate(RMSNorm(x))) * Up(RMSNorm(x))); logits =
- * Output(RMSNorm(x)). Touvron et al. 2023, "LLaMA", section 2.2.
+ * Its layers are those of every graph of a decoder (decoderLayers.ts).
  */
-import { RopesweepError } from '../domain/errors.js';
 import { answerRows } from './answerRows.js';
-import { fusedAttention, rotate, type Rotation } from './attention.js';
-import type { Checkpoint } from './checkpoint.js';
-import type { ModelConfig, Projection } from './config.js';
+import { fusedAttention, type Rotation } from './attention.js';
+import type { ModelConfig } from './config.js';
 import { cacheNames, DECODER } from './decoderInterface.js';
-import { isIndexable } from './elementLimit.js';
+import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
+import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
 import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
-import { biasOf, EMBEDDING, FINAL_NORM, layerTensors, outputProjection, tensorShapes } from './tensorNames.js';
+import { FINAL_NORM, outputProjection } from './tensorNames.js';
 
-/** What a graph is made of: no weight is read, so its tensors may be shapes alone. */
-export type GraphSource = Pick<Checkpoint, 'config' | 'geometry' | 'tensors' | 'folder'>;
+export type { GraphSource } from './decoderLayers.js';
 
 /**
  * The graph as ONNX bytes; weights stay in their files.
@@ -25,9 +21,6 @@ export type GraphSource = Pick<Checkpoint, 'config' | 'geometry' | 'tensors' | '
 export function decoderGraph(source: GraphSource): Uint8Array {
   const { config, geometry } = source;
   const graph = new GraphBuilder();
-  const weights = referWeights(graph, source);
-  const weight = (name: string): Value => weights.get(name) ?? name;
-
   const { inputs } = DECODER;
   const tokens = graph.input(inputs.tokens, 'int64', [1, 'S']);
   const run = {
@@ -44,54 +37,15 @@ export function decoderGraph(source: GraphSource): Uint8Array {
   };
   const probes = probeInputs(graph, config);
 
-  let hidden = graph.node('Gather', [weight(EMBEDDING), tokens], { axis: { int: 0 } });
-  const probed = Array.from({ length: config.layers }, (_, layer) => {
-    const names = layerTensors(layer);
-    const project = (value: Value, projection: Projection): Value => {
-      const product = graph.linear(value, weight(names[projection]));
-      return config.biases?.includes(projection) ? graph.add(product, weight(biasOf(names[projection]))) : product;
-    };
-    /** Queries or keys: a norm of each head where the family has one, then the rotation where the layer has one. */
-    const turned = (value: Value, heads: number, norm: string): Value => {
-      const normed = config.queryKeyNorm ? headNorm(graph, config, value, heads, weight(norm)) : value;
-      return config.unrotatedLayers?.includes(layer) ? normed : rotate(graph, normed, heads, rotation);
-    };
-
-    const normed = graph.rmsNorm(hidden, weight(names.attentionNorm), config.rmsNormEpsilon);
-    const query = turned(project(normed, 'query'), config.heads, names.queryNorm);
-    const key = turned(project(normed, 'key'), config.keyValueHeads, names.keyNorm);
-    const attention = attend(graph, config, layer, { query, key, value: project(normed, 'value') }, run);
-    hidden = graph.add(hidden, project(attention.mixed, 'attentionOutput'));
-
-    const mlpInput = graph.rmsNorm(hidden, weight(names.mlpNorm), config.rmsNormEpsilon);
-    const gated = graph.mul(graph.silu(project(mlpInput, 'gate')), project(mlpInput, 'up'));
-    hidden = graph.add(hidden, project(gated, 'down'));
-    return probeBranch(graph, config, layer, query, attention.presentKey, probes);
+  const layers = decoderLayers(graph, source, {
+    tokens,
+    rotation,
+    attend: (layer, projected) => attend(graph, config, layer, projected, run),
   });
+  const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, query, presentKey, probes));
   stackProbes(graph, probed, config);
-  answerRows(graph, config, hidden, { norm: weight(FINAL_NORM), projection: weight(outputProjection(config)) });
+  answerRows(graph, config, layers.hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
   return graph.encode('decoder');
-}
-
-function referWeights(graph: GraphBuilder, { config, tensors, folder }: GraphSource): Map<string, Value> {
-  const weights = new Map<string, Value>();
-  for (const [name, shape] of tensorShapes(config)) {
-    const tensor = tensors.get(name);
-    if (tensor === undefined) throw new RopesweepError('CHECKPOINT_INVALID', { where: folder, what: `tensor ${name} is missing` });
-    if (tensor.dtype !== 'F32') throw new RopesweepError('INTERNAL', { where: folder, what: `tensor ${name} is ${tensor.dtype}; the graph reads F32 (model/f32Cache.ts)` });
-    assertIndexable(name, shape);
-    weights.set(name, graph.weight(name, tensor));
-  }
-  return weights;
-}
-
-/**
- * RMSNorm of each head by itself, with one weight for all. Yang et al. 2025, "Qwen3 Technical Report", section 2.
- * @param value [1, S, heads x headSize]
- */
-function headNorm(graph: GraphBuilder, { headSize, rmsNormEpsilon }: ModelConfig, value: Value, heads: number, weight: Value): Value {
-  const byHead = graph.reshape(value, 1, -1, heads, headSize);
-  return graph.reshape(graph.rmsNorm(byHead, weight, rmsNormEpsilon), 1, -1, heads * headSize);
 }
 
 interface RunInputs {
@@ -102,7 +56,7 @@ interface RunInputs {
 }
 
 /** Attention of one layer, whose new cache rows become outputs of the graph. */
-function attend(graph: GraphBuilder, config: ModelConfig, layer: number, projected: { query: Value; key: Value; value: Value }, run: RunInputs) {
+function attend(graph: GraphBuilder, config: ModelConfig, layer: number, projected: Projected, run: RunInputs) {
   const names = cacheNames(layer);
   const cacheShape = [1, config.keyValueHeads, 'C', config.headSize];
   const pastKey = graph.input(names.pastKey, 'float32', cacheShape);
@@ -113,11 +67,6 @@ function attend(graph: GraphBuilder, config: ModelConfig, layer: number, project
   graph.output(names.newKey, graph.slice(presentKey, run.newStart, run.newEnd, 2), 'float32', newRows);
   graph.output(names.newValue, graph.slice(presentValue, run.newStart, run.newEnd, 2), 'float32', newRows);
   return { mixed, presentKey };
-}
-
-function assertIndexable(name: string, shape: readonly number[]): void {
-  if (isIndexable(shape)) return;
-  throw new RopesweepError('MODEL_UNSUPPORTED', { where: name, what: `a tensor of [${shape.join(', ')}] has 2^31 elements or more` });
 }
 
 /**

@@ -8,7 +8,8 @@ import type { StoredTensor } from './safetensors.js';
 
 /** The name of a value in the graph. */
 export type Value = string;
-export type ElementType = 'float32' | 'int32' | 'int64';
+export type FloatType = 'float32' | 'float16' | 'bfloat16';
+export type ElementType = FloatType | 'int32' | 'int64';
 /** A dimension: a number, or a name where it is known only at run time. */
 export type Dimension = number | string;
 type Attribute = number | { readonly int: number } | { readonly ints: readonly number[] };
@@ -18,9 +19,14 @@ const { AttributeProto, ModelProto, TensorProto } = onnxProto.onnx;
 
 const ELEMENT: Record<ElementType, onnx.TensorProto.DataType> = {
   float32: TensorProto.DataType.FLOAT,
+  float16: TensorProto.DataType.FLOAT16,
+  bfloat16: TensorProto.DataType.BFLOAT16,
   int32: TensorProto.DataType.INT32,
   int64: TensorProto.DataType.INT64,
 };
+/** Types of stored weights that a graph reads as they are. */
+export const FLOAT_OF_DTYPE: Readonly<Record<string, FloatType | undefined>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
 const ONNX_OPSET = 20;
 const IR_VERSION = 9;
 export const MICROSOFT = 'com.microsoft';
@@ -47,7 +53,7 @@ export class GraphBuilder {
   weight(name: string, tensor: StoredTensor): Value {
     this.#initializers.set(name, {
       name,
-      dataType: TensorProto.DataType.FLOAT,
+      dataType: ELEMENT[FLOAT_OF_DTYPE[tensor.dtype] ?? 'float32'],
       dims: [...tensor.shape],
       dataLocation: TensorProto.DataLocation.EXTERNAL,
       externalData: [
@@ -90,6 +96,7 @@ export class GraphBuilder {
   reshape = (value: Value, ...shape: number[]): Value => this.node('Reshape', [value, this.ints(...shape)]);
   transpose = (value: Value, ...permutation: number[]): Value => this.node('Transpose', [value], { perm: { ints: permutation } });
   slice = (value: Value, start: Value, end: Value, axis: number): Value => this.node('Slice', [value, start, end, this.ints(axis)]);
+  cast = (value: Value, type: ElementType): Value => this.node('Cast', [value], { to: { int: ELEMENT[type] } });
   concat = (values: readonly Value[], axis: number): Value => this.node('Concat', values, { axis: { int: axis } });
   sumOver = (value: Value, axis: number, keep = false): Value =>
     this.node('ReduceSum', [value, this.ints(axis)], { keepdims: { int: keep ? 1 : 0 } });
