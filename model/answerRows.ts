@@ -9,18 +9,22 @@ import type { ModelConfig } from './config.js';
 import { DECODER } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
 
-/** @param hidden [1, S, hiddenSize] */
+/**
+ * @param hidden [1, S, hiddenSize]
+ * @param wide casts logits to float32, where the weights are narrower
+ */
 export function answerRows(
   graph: GraphBuilder,
   config: ModelConfig,
   hidden: Value,
   weights: { readonly norm: Value; readonly projection: Value },
+  wide: (value: Value) => Value = (value) => value,
 ): void {
   const { inputs, outputs } = DECODER;
   const rowStart = graph.input(inputs.rowStart, 'int64', [1]);
   const targets = graph.input(inputs.targets, 'int64', ['R', 1]);
   const rows = graph.reshape(graph.slice(hidden, rowStart, graph.ints(Number.MAX_SAFE_INTEGER), 1), -1, config.hiddenSize);
-  const logits = graph.linear(graph.rmsNorm(rows, weights.norm, config.rmsNormEpsilon), weights.projection); // [R, V]
+  const logits = wide(graph.linear(graph.rmsNorm(rows, weights.norm, config.rmsNormEpsilon), weights.projection)); // [R, V]
 
   const logProbabilities = graph.node('LogSoftmax', [logits], { axis: { int: -1 } });
   const nll = graph.node('Neg', [graph.node('GatherElements', [logProbabilities, targets], { axis: { int: 1 } })]);

@@ -12,7 +12,7 @@ export type FloatType = 'float32' | 'float16' | 'bfloat16';
 export type ElementType = FloatType | 'int32' | 'int64';
 /** A dimension: a number, or a name where it is known only at run time. */
 export type Dimension = number | string;
-type Attribute = number | { readonly int: number } | { readonly ints: readonly number[] };
+type Attribute = number | { readonly int: number } | { readonly ints: readonly number[] } | { readonly graph: onnx.IGraphProto };
 
 /** The package is CommonJS: its values hang on the default import, its types on the name. */
 const { AttributeProto, ModelProto, TensorProto } = onnxProto.onnx;
@@ -32,7 +32,7 @@ const IR_VERSION = 9;
 export const MICROSOFT = 'com.microsoft';
 
 export class GraphBuilder {
-  readonly #nodes: onnx.INodeProto[] = [];
+  #nodes: onnx.INodeProto[] = [];
   readonly #initializers = new Map<string, onnx.ITensorProto>();
   readonly #inputs: onnx.IValueInfoProto[] = [];
   readonly #outputs: onnx.IValueInfoProto[] = [];
@@ -111,6 +111,22 @@ export class GraphBuilder {
   /** x sigmoid(x): QuickGelu with alpha 1. */
   silu = (value: Value): Value => this.node('QuickGelu', [value], { alpha: 1 }, MICROSOFT);
 
+  /**
+   * Runs `body` for every slice of the inputs along their first axis, one after the other; its results come back stacked.
+   * The body may read anything of the graph around it.
+   */
+  scan(inputs: readonly Value[], body: (slices: readonly Value[]) => readonly Value[]): readonly Value[] {
+    this.#named += 1;
+    const name = `scan_${this.#named}`;
+    const slices = inputs.map((_, index) => `${name}_slice_${index}`);
+    const around = this.#nodes;
+    this.#nodes = [];
+    const results = body(slices);
+    const graph: onnx.IGraphProto = { name, node: this.#nodes, input: slices.map((slice) => ({ name: slice })), output: results.map((result) => ({ name: result })) };
+    this.#nodes = around;
+    return this.nodes('Scan', inputs, results.length, { body: { graph }, num_scan_inputs: { int: inputs.length } });
+  }
+
   encode(graphName: string): Uint8Array {
     return ModelProto.encode({
       irVersion: IR_VERSION,
@@ -143,6 +159,7 @@ const valueInfo = (name: string, type: ElementType, shape: readonly Dimension[])
 function attributeOf([name, value]: [string, Attribute]): onnx.IAttributeProto {
   const { AttributeType } = AttributeProto;
   if (typeof value === 'number') return { name, type: AttributeType.FLOAT, f: value };
+  if ('graph' in value) return { name, type: AttributeType.GRAPH, g: value.graph };
   if ('int' in value) return { name, type: AttributeType.INT, i: value.int };
   return { name, type: AttributeType.INTS, ints: [...value.ints] };
 }
