@@ -1,8 +1,6 @@
 /**
  * Resolves the tasks of a spec and checks that their prompts can be built for the model.
  */
-import { readFile } from 'node:fs/promises';
-import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { SweepSpec, TaskSpec } from '../domain/spec.js';
 import type { ResolvedTask } from '../domain/task.js';
@@ -18,7 +16,7 @@ import type { Places } from './places.js';
 
 /** Reads what the task names. @throws RopesweepError SPEC_INVALID, PATH_OUTSIDE_ROOTS */
 export async function resolveTask(task: TaskSpec, tokenizerDigest: string, paths: SpecPaths): Promise<ResolvedTask> {
-  const haystack = await resolveHaystack(task.haystack, async (written) => readSpecFile(await paths.resolve(written), written));
+  const haystack = await resolveHaystack(task.haystack, (written) => paths.resolve(written));
   return {
     kind: task.kind,
     haystack,
@@ -30,18 +28,6 @@ export async function resolveTask(task: TaskSpec, tokenizerDigest: string, paths
     tokenizerDigest,
     probes: task.probes,
   };
-}
-
-async function readSpecFile(file: string, written: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new RopesweepError('SPEC_INVALID', {
-      where: written,
-      what: `${whyUnreadable(cause)}: ${file}`,
-      mend: 'Correct the path (relative to the sweep file).',
-    }, { cause });
-  }
 }
 
 /** Contexts that are too short for a task's prompt: known from the spec alone. */

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RopesweepError, whyUnreadable } from '../domain/errors.js';
-import type { HaystackKind } from './haystackKind.js';
+import type { HaystackKind, ResolvePath } from './haystackKind.js';
 import { randomStream } from './random.js';
 import { sentencesOf } from './sentences.js';
 import { sentenceStream } from './stream.js';
@@ -18,7 +18,7 @@ export const text: HaystackKind<'text'> = {
   version: 1,
 
   async resolve(spec, resolvePath) {
-    const contents = await read(await textFiles(spec.path, await resolvePath(spec.path)), spec.path);
+    const contents = await read(await textFiles(spec.path, resolvePath), spec.path);
     if (sentencesOf(joined(contents)).length === 0) throw unusable(spec.path, 'there is no text in it');
     return { kind: 'text', files: contents.map(({ file, bytes }) => ({ path: file, digest: sha256(bytes) })) };
   },
@@ -60,14 +60,15 @@ interface Contents {
 }
 
 /** Of a folder its .txt files in order of name. */
-async function textFiles(written: string, absolute: string): Promise<string[]> {
+async function textFiles(written: string, resolvePath: ResolvePath): Promise<string[]> {
+  const absolute = await resolvePath(written);
   const kind = await stat(absolute).catch((cause: unknown) => {
     throw unusable(written, `${whyUnreadable(cause)}: ${absolute}`, cause);
   });
   if (!kind.isDirectory()) return [absolute];
   const names = (await readdir(absolute)).filter((name) => name.endsWith('.txt')).sort();
   if (names.length === 0) throw unusable(written, `the folder ${absolute} has no .txt file`);
-  return names.map((name) => path.join(absolute, name));
+  return Promise.all(names.map((name) => resolvePath(path.join(absolute, name))));
 }
 
 /** @param written the path in the spec while it is resolved; null in a slot */
