@@ -163,7 +163,7 @@ interface PreTokenizer {
 }
 const llama3: PreTokenizer = { rules: inTurn(wordsAndDigits(String.raw`\p{N}{1,3}`), bytes(false)), llama3: true };
 const qwen2: PreTokenizer = { rules: inTurn(wordsAndDigits(String.raw`\p{N}`), bytes(false)), normalizer: { type: 'NFC' } };
-const smollm: PreTokenizer = { rules: inTurn({ type: 'Digits', individual_digits: true }, bytes(true)) };
+const smollm: PreTokenizer = { rules: inTurn(split(String.raw`\p{N}`), bytes(true)) };
 const gpt2: PreTokenizer = { rules: bytes(true) };
 
 /** By the names that llama.cpp gives them. */
