@@ -100,7 +100,8 @@ function listed(title: string, lines: readonly string[]): string[] {
 
 function cellName(plan: Plan, cell: PlannedCell): string {
   const arm = plan.arms.find(({ id }) => id === cell.armId);
-  return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens, depth ${depthPercent(cell.axes.depth)} %, seed ${cell.axes.seed}`;
+  const axes = Object.entries(cell.axes).map(([name, value]) => (name === 'depth' ? `, depth ${depthPercent(Number(value))} %` : `, ${name} ${String(value)}`));
+  return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens${axes.join('')}`;
 }
 
 function armTable(plan: Plan): string {

@@ -27,3 +27,5 @@ export const engineVersion = (provider: string): string =>
 /** Compute dtypes a cell key can name. */
 export const COMPUTE_DTYPES = ['f32', 'f16', 'bf16'] as const;
 export type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
+
+export const BYTES_OF_DTYPE: { readonly [D in ComputeDtype]: number } = { f32: 4, f16: 2, bf16: 2 };

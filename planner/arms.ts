@@ -5,13 +5,17 @@ import { digest } from '../domain/identity.js';
 import { id, type ArmId, type WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import type { NamedTable, PlannedArm } from '../domain/plan.js';
-import { effectiveScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
+import { effectiveScale, logitScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
 import { nameTable } from '../rope/tableDigest.js';
 
 export interface ArmParts {
   readonly model: string;
   readonly folder: string;
   readonly weightsId: WeightsId;
+  readonly weightFormat: string;
+  readonly provisional: boolean;
+  /** What is to be said of the method beside its label. */
+  readonly notice: string | undefined;
   readonly continualPretrainContextTokens: number | null;
   /** Resolved. */
   readonly method: Method;
@@ -19,7 +23,8 @@ export interface ArmParts {
   readonly contextTokens: readonly number[];
 }
 
-export function plannedArm({ model, folder, weightsId, continualPretrainContextTokens, method, geometry, contextTokens }: ArmParts): PlannedArm {
+export function plannedArm(parts: ArmParts): PlannedArm {
+  const { model, folder, weightsId, weightFormat, provisional, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
   const tables = namedTables(method, geometry, contextTokens);
   // Where the table changes with the length, scales are those at the longest context.
   const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
@@ -27,12 +32,13 @@ export function plannedArm({ model, folder, weightsId, continualPretrainContextT
     id: id<ArmId>(digest({ weightsId, method, geometry: { ...geometry } })),
     label: armLabel(method, continualPretrainContextTokens),
     model,
-    checkpoint: { folder, weightsId, continualPretrainContextTokens },
+    checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }) },
     method,
     methodLabel: methodLabel(method),
     originalContextTokens: geometry.originalContextTokens,
+    ...(notice !== undefined && { notice }),
     effectiveScale: effectiveScale(longest, geometry),
-    logitScale: longest.attentionFactor ** 2,
+    logitScale: logitScale(longest),
     tables,
   };
 }

@@ -6,29 +6,23 @@
  * are stored with the measurement and checked; they do not enter. No ingredient needs weights, tokens or a device.
  */
 import { hash } from 'node:crypto';
+import type { DeviceClass } from '../domain/device.js';
 import { NUMERICS_VERSION, type ComputeDtype } from '../domain/engine.js';
-import { canonicalJson, digest } from '../domain/identity.js';
+import { canonicalJson, digest, type Plain } from '../domain/identity.js';
 import { id, type CellKey, type TableDigest, type WeightsId } from '../domain/ids.js';
-import { HEAD_PROBES } from '../domain/measurement.js';
-import type { NeedleAxes, PlannedArm } from '../domain/plan.js';
-import type { ResolvedTask, TaskKind } from '../domain/task.js';
-
-/** How answers are decoded where KV is kept: failing cells are completed greedily (a device without KV cannot). */
-const DECODING = { answer: 'teacherForced', failing: 'greedy' } as const;
+import type { PlannedArm } from '../domain/plan.js';
+import type { ResolvedTaskOf, TaskAxes, TaskKind } from '../domain/task.js';
+import { plannerOf } from './tasks/registry.js';
 
 /** What all cells of one arm and task have in common. */
 export interface SharedIngredients {
   readonly taskKind: TaskKind;
   readonly weightsId: WeightsId;
   readonly tokenizerDigest: string;
-  readonly templateDigest: string;
-  readonly haystackDigest: string;
-  readonly needleDigest: string;
   readonly dtype: ComputeDtype;
-  readonly decoding: Readonly<Record<string, string>>;
-  /** What is stored of attention: names of the probes and how finely. */
-  readonly probes: { readonly stored: string; readonly names: readonly string[] };
   readonly numericsVersion: number;
+  /** What the kind of task adds (planner/tasks). */
+  readonly task: Readonly<Record<string, Plain>>;
 }
 
 /** What varies between the cells of one arm and task. */
@@ -37,23 +31,24 @@ export interface PointIngredients {
   readonly tableDigest: TableDigest;
   readonly contextTokens: number;
   /** The task's own axes, the seed among them. */
-  readonly axes: NeedleAxes;
+  readonly axes: TaskAxes;
 }
 
 export type CellIngredients = SharedIngredients & PointIngredients;
 
-export function sharedIngredients(arm: PlannedArm, task: ResolvedTask, dtype: ComputeDtype): SharedIngredients {
+export function sharedIngredients<K extends TaskKind>(
+  arm: Pick<PlannedArm, 'checkpoint'>,
+  kind: K,
+  task: ResolvedTaskOf<K>,
+  { device, dtype }: { readonly device: DeviceClass; readonly dtype: ComputeDtype },
+): SharedIngredients {
   return {
-    taskKind: task.kind,
+    taskKind: kind,
     weightsId: arm.checkpoint.weightsId,
     tokenizerDigest: task.tokenizerDigest,
-    templateDigest: task.templateDigest,
-    haystackDigest: task.haystackDigest,
-    needleDigest: task.needleDigest,
     dtype,
-    decoding: DECODING,
-    probes: { stored: task.probes, names: HEAD_PROBES },
     numericsVersion: NUMERICS_VERSION,
+    task: plannerOf<K>(kind).ingredients(task, device),
   };
 }
 
@@ -61,7 +56,7 @@ export function sharedIngredients(arm: PlannedArm, task: ResolvedTask, dtype: Co
 export function cellKeys(shared: SharedIngredients): (point: PointIngredients) => CellKey {
   const common = digest({ ...shared });
   // Cells of all context lengths share their axes objects.
-  const texts = new WeakMap<NeedleAxes, string>();
+  const texts = new WeakMap<TaskAxes, string>();
   return ({ tableDigest, contextTokens, axes }) => {
     const axesText = texts.get(axes) ?? canonicalJson({ ...axes });
     texts.set(axes, axesText);

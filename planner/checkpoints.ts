@@ -4,7 +4,11 @@
 import { stat } from 'node:fs/promises';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import type { SweepSpec } from '../domain/spec.js';
+import { RopesweepError } from '../domain/errors.js';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint.js';
+import { readConfig, type ConfigFile } from '../model/config.js';
+import { isGgufPath } from '../model/gguf.js';
+import { resolveModelName } from '../model/registry.js';
 import { methodLabel } from '../rope/method.js';
 import { armLabel, tableAtLength } from './arms.js';
 import { continuedFolder } from './continued.js';
@@ -13,11 +17,18 @@ import type { SpecPaths } from './paths.js';
 import type { Places } from './places.js';
 import type { MissingArm } from './resolved.js';
 
-/** A combination whose checkpoint was opened. */
+/** What a plan needs of a checkpoint; `files` is null where it is planned from a config.json alone. */
+export interface FoundCheckpoint extends ConfigFile {
+  readonly folder: string;
+  readonly weightFormat: string;
+  readonly files: Checkpoint | null;
+}
+
+/** A combination whose checkpoint was found. */
 export interface FoundArm {
   readonly method: Method;
   readonly continualPretrainContextTokens: number | null;
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: FoundCheckpoint;
   /** Where the spec names the checkpoint. */
   readonly place: string;
 }
@@ -32,35 +43,36 @@ interface Search {
   readonly at: Places;
   readonly paths: SpecPaths;
   readonly findings: Findings;
+  /** Where models that registry:NAME stands for were fetched to. */
+  readonly modelsFolder: string;
 }
 
 /** The base checkpoint; undefined, with the reason in the findings, if it cannot be used. */
-export async function openBase({ spec, at, paths, findings }: Search): Promise<Checkpoint | undefined> {
-  const place = at(['model', 'base']);
-  const base = await findings.collect(place, async () => {
-    const folder = await paths.resolve(spec.model.base);
-    if (await isFolder(folder)) return openCheckpoint(folder);
-    findings.add('CHECKPOINT_MISSING', {
-      where: place,
-      what: `there is no folder ${folder}`,
-      mend: 'Correct the path (relative to the sweep file), or fetch the checkpoint.',
+export async function openBase({ spec, at, paths, findings, modelsFolder }: Search): Promise<FoundCheckpoint | undefined> {
+  const { base, config } = spec.model;
+  return findings.collect(at(['model', 'base']), async () => {
+    // A fetched model lies where ropesweep put it; every other path is the spec's.
+    const named = resolveModelName(base, modelsFolder);
+    const place = named === base ? await paths.resolve(base) : named;
+    if (await isCheckpoint(place)) return opened(await openCheckpoint(place));
+    if (config !== undefined) return { ...(await readConfig(await paths.resolve(config))), folder: place, weightFormat: UNKNOWN_FORMAT, files: null };
+    throw new RopesweepError('CHECKPOINT_MISSING', {
+      where: base,
+      what: `there is no folder or .gguf file ${place}`,
+      mend: 'Correct the path (relative to the sweep file), fetch the checkpoint, or name a config.json to plan from (model.config).',
     });
-    return undefined;
   });
-  if (base !== undefined && base.ropeSettings.name !== 'none') {
-    findings.add('MODEL_UNSUPPORTED', {
-      where: place,
-      what: `config.json already extends the context by ${methodLabel(base.ropeSettings)}, which a method of the sweep would replace unseen`,
-      mend: 'Name the model as it was before the extension, or a copy of the folder whose config.json has no rope scaling.',
-    });
-  }
-  return base;
 }
+
+/** Weights that are not here. */
+const UNKNOWN_FORMAT = 'unknown';
+
+const opened = (checkpoint: Checkpoint): FoundCheckpoint => ({ ...checkpoint, files: checkpoint });
 
 /** Every method at every continual-pretrain length, in the order of the spec. */
 export async function findArms(
   search: Search,
-  base: Checkpoint,
+  base: FoundCheckpoint,
   geometry: RopeGeometry,
   methods: readonly Method[],
 ): Promise<FoundArms> {
@@ -93,14 +105,16 @@ export async function findArms(
         continue;
       }
       taken.set(named.written, label);
-      const opened = await findings.collect(place, async () => {
+      const checkpoint = await findings.collect(place, async () => {
         const folder = await paths.resolve(named.written);
-        return (await isFolder(folder)) ? openCheckpoint(folder) : null;
+        if (await isCheckpoint(folder)) return opened(await openCheckpoint(folder));
+        // Where the base is not here, neither is what was made of it.
+        return base.files === null ? { ...base, folder } : null;
       });
-      if (opened === null) exclude(`there is no folder ${named.written}`);
-      else if (opened !== undefined) {
-        checkContinued(findings, place, opened, base, geometry, method, spec);
-        found.push({ method, continualPretrainContextTokens: length, checkpoint: opened, place });
+      if (checkpoint === null) exclude(`there is no folder ${named.written}`);
+      else if (checkpoint !== undefined) {
+        if (checkpoint.files !== null) checkContinued(findings, place, checkpoint, base, geometry, method, spec);
+        found.push({ method, continualPretrainContextTokens: length, checkpoint, place });
       }
     }
   }
@@ -111,18 +125,18 @@ export async function findArms(
 function checkContinued(
   findings: Findings,
   place: string,
-  checkpoint: Checkpoint,
-  base: Checkpoint,
+  checkpoint: FoundCheckpoint,
+  base: FoundCheckpoint,
   geometry: RopeGeometry,
   method: Method,
   spec: SweepSpec,
 ): void {
-  const differing = (Object.keys(base.config) as (keyof typeof base.config)[]).filter((field) => base.config[field] !== checkpoint.config[field]);
+  const differing = (Object.keys(base.config) as (keyof typeof base.config)[]).filter((field) => JSON.stringify(base.config[field]) !== JSON.stringify(checkpoint.config[field]));
   if (differing.length > 0) {
     findings.add('CHECKPOINT_INVALID', {
       where: place,
       what: `${checkpoint.folder} is not a continuation of the base: ${differing
-        .map((field) => `${field} ${checkpoint.config[field]} against ${base.config[field]}`)
+        .map((field) => `${field} ${JSON.stringify(checkpoint.config[field])} against ${JSON.stringify(base.config[field])}`)
         .join(', ')}`,
       mend: 'Name a checkpoint that was continued from this base.',
     });
@@ -140,4 +154,6 @@ function checkContinued(
   }
 }
 
-const isFolder = (folder: string): Promise<boolean> => stat(folder).then((entry) => entry.isDirectory(), () => false);
+/** A folder, or a .gguf file; what is in it is openCheckpoint's to judge. */
+const isCheckpoint = (place: string): Promise<boolean> =>
+  stat(place).then((entry) => entry.isDirectory() || (entry.isFile() && isGgufPath(place)), () => false);

@@ -3,39 +3,46 @@
  *
  *   linear     2 layers (hidden (heads + 2 kvHeads) headSize + heads headSize hidden + 3 hidden intermediate)   a token
  *   attention  4 layers heads headSize                                       a (query, visible key) pair: scores and sum
- *   lm head    2 hidden vocabulary                                           an answer row
+ *   lm head    2 hidden vocabulary                                           an output row
  *   KV cache   2 layers kvHeads headSize bytes                               a token of the longest prompt
  *
- * A multiply-add counts as two. Greedy completion of failing cells is not foreseen.
+ * A multiply-add counts as two. A layer with a sliding window is counted like one without: an upper bound. Greedy
+ * completion of failing cells is not foreseen.
  */
-import type { ComputeDtype } from '../domain/engine.js';
+import type { DeviceClass } from '../domain/device.js';
+import { BYTES_OF_DTYPE, type ComputeDtype } from '../domain/engine.js';
 import type { ShardCost } from '../domain/plan.js';
+import type { TaskKind } from '../domain/task.js';
 import type { ModelConfig } from '../model/config.js';
-import type { PromptLayout } from '../prompts/build.js';
-import { needleSizes } from '../prompts/needle.js';
-import { attendedPairs, prefixSegments, tokensIn, type PromptPoint } from './prefixSegments.js';
+import { peakMemory } from '../model/memory.js';
+import { attendedPairs, tokensIn } from './prefixSegments.js';
+import type { CellPoint, TaskShape } from './tasks/taskPlanner.js';
 
-const BYTES: Readonly<Record<ComputeDtype, number>> = { f32: 4 };
+export interface Machine {
+  readonly device: DeviceClass;
+  readonly dtype: ComputeDtype;
+}
 
-const NO_COST: ShardCost = { promptTokens: 0, distinctTokens: 0, flops: 0, kvBytes: 0 };
+const NO_COST: ShardCost = { promptTokens: 0, distinctTokens: 0, flops: 0, kvBytes: 0, peakBytes: 0, resultBytes: 0 };
 
 /** Cost of cells that share one checkpoint, task and RoPE table, evaluated together. */
-export function cellsCost(config: ModelConfig, layout: PromptLayout, dtype: ComputeDtype, points: readonly PromptPoint[]): ShardCost {
+export function cellsCost<K extends TaskKind>(config: ModelConfig, shape: TaskShape<K>, { device, dtype }: Machine, points: readonly CellPoint<K>[]): ShardCost {
   const { layers, hiddenSize, intermediateSize, heads, keyValueHeads, headSize, vocabularySize } = config;
-  const segments = prefixSegments(layout, points);
+  const segments = shape.segments(points, device.keepsKv);
   const distinctTokens = tokensIn(segments);
   const longest = points.reduce((most, { contextTokens }) => Math.max(most, contextTokens), 0);
   const linear = 2 * layers * hiddenSize * ((2 * heads + 2 * keyValueHeads) * headSize + 3 * intermediateSize);
-  const answerRows = points.length * needleSizes(layout.needle).answerTokens;
   return {
-    promptTokens: points.reduce((sum, { contextTokens }) => sum + contextTokens, 0),
+    promptTokens: shape.promptTokens(points),
     distinctTokens,
-    flops: linear * distinctTokens + 4 * layers * heads * headSize * attendedPairs(segments) + 2 * hiddenSize * vocabularySize * answerRows,
-    kvBytes: 2 * layers * keyValueHeads * headSize * longest * BYTES[dtype],
+    flops: linear * distinctTokens + 4 * layers * heads * headSize * attendedPairs(segments) + 2 * hiddenSize * vocabularySize * shape.outputRows(points),
+    kvBytes: 2 * layers * keyValueHeads * headSize * longest * BYTES_OF_DTYPE[dtype],
+    peakBytes: points.length === 0 ? 0 : peakMemory(config, { device, dtype, contextTokens: longest, probeRows: shape.probeRows }).bytes,
+    resultBytes: points.reduce((sum, point) => sum + shape.resultBytes(point, config), 0),
   };
 }
 
-/** Cost of shards one after the other: work adds up, the largest cache counts. */
+/** Cost of shards one after the other: work adds up, the largest cache and the highest peak count. */
 export const totalCost = (costs: readonly ShardCost[]): ShardCost =>
   costs.reduce(
     (sum, cost) => ({
@@ -43,6 +50,8 @@ export const totalCost = (costs: readonly ShardCost[]): ShardCost =>
       distinctTokens: sum.distinctTokens + cost.distinctTokens,
       flops: sum.flops + cost.flops,
       kvBytes: Math.max(sum.kvBytes, cost.kvBytes),
+      peakBytes: Math.max(sum.peakBytes, cost.peakBytes),
+      resultBytes: sum.resultBytes + cost.resultBytes,
     }),
     NO_COST,
   );

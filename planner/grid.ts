@@ -3,57 +3,47 @@
  * arm (as the spec lists them), task, contextTokens, then the task's axes, numbers ascending.
  */
 import type { CellKey } from '../domain/ids.js';
-import { tableAt, type NeedleAxes } from '../domain/plan.js';
-import type { SweepSpec, TaskSpec } from '../domain/spec.js';
-import type { TaskKind } from '../domain/task.js';
+import { tableAt } from '../domain/plan.js';
+import type { OfTask, TaskKind } from '../domain/task.js';
+import { tableDependsOnLength } from '../rope/method.js';
 import { cellKeys, sharedIngredients } from './cellKey.js';
-import type { ResolvedSweep } from './resolved.js';
+import type { ResolvedArm, ResolvedSweep } from './resolved.js';
+import { plannerOf, type PlannedTask, type PlannedTaskOf } from './tasks/registry.js';
 
-export interface GridCell {
+interface GridCellCommon {
   readonly key: CellKey;
   /** Index into the resolved sweep's arms. */
   readonly arm: number;
   /** Index into the spec's tasks. */
   readonly task: number;
-  readonly taskKind: TaskKind;
   readonly contextTokens: number;
-  readonly axes: NeedleAxes;
 }
+export type GridCell = OfTask<GridCellCommon>;
+export type GridCellOf<K extends TaskKind> = Extract<GridCell, { taskKind: K }>;
 
-const ascending = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
-
-/** The axes each kind of task adds, every combination once. */
-const AXES: { readonly [K in TaskKind]: (task: Extract<TaskSpec, { kind: K }>) => NeedleAxes[] } = {
-  needle: (task) => ascending(task.depths).flatMap((depth) => ascending(task.seeds).map((seed) => ({ depth, seed }))),
-};
-
-export const taskAxes = (task: TaskSpec): NeedleAxes[] => AXES[task.kind](task);
-
-/** Cells of one arm: what an excluded combination would have had. */
-export const cellsPerArm = (spec: SweepSpec): number =>
-  spec.contextTokens.length * spec.tasks.reduce((sum, task) => sum + task.depths.length * task.seeds.length, 0);
-
-export function expandGrid(spec: SweepSpec, resolved: ResolvedSweep): GridCell[] {
-  const lengths = ascending(spec.contextTokens);
-  const axesOfTask = spec.tasks.map(taskAxes);
+export function expandGrid(resolved: ResolvedSweep): GridCell[] {
   const cells: GridCell[] = [];
-  for (const [armIndex, { arm }] of resolved.arms.entries()) {
-    for (const [taskIndex, task] of resolved.tasks.entries()) {
-      const keyOf = cellKeys(sharedIngredients(arm, task, spec.dtype));
-      for (const contextTokens of lengths) {
-        const tableDigest = tableAt(arm, contextTokens).digest;
-        for (const axes of axesOfTask[taskIndex] ?? []) {
-          cells.push({
-            key: keyOf({ tableDigest, contextTokens, axes }),
-            arm: armIndex,
-            task: taskIndex,
-            taskKind: task.kind,
-            contextTokens,
-            axes,
-          });
-        }
-      }
-    }
+  for (const [index, arm] of resolved.arms.entries()) {
+    // One by one: a task may have more cells than a call can take arguments.
+    for (const task of resolved.tasks) for (const cell of cellsOf(resolved, arm, index, task)) cells.push(cell);
   }
   return cells;
+}
+
+function cellsOf(resolved: ResolvedSweep, arm: ResolvedArm, index: number, task: PlannedTask): GridCell[] {
+  switch (task.kind) {
+    case 'needle':
+      return taskCells(resolved, arm, task).map((cell) => ({ ...cell, arm: index, taskKind: task.kind }));
+    case 'perplexity':
+      return taskCells(resolved, arm, task).map((cell) => ({ ...cell, arm: index, taskKind: task.kind }));
+    case 'attention':
+      return taskCells(resolved, arm, task).map((cell) => ({ ...cell, arm: index, taskKind: task.kind }));
+  }
+}
+
+function taskCells<K extends TaskKind>(resolved: ResolvedSweep, { arm }: ResolvedArm, { kind, index, spec, task, contextTokens }: PlannedTaskOf<K>) {
+  const keyOf = cellKeys(sharedIngredients(arm, kind, task, resolved));
+  return plannerOf<K>(kind)
+    .points(spec, task, contextTokens, tableDependsOnLength(arm.method))
+    .map((point) => ({ key: keyOf({ tableDigest: tableAt(arm, point.contextTokens).digest, ...point }), task: index, ...point }));
 }

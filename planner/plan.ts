@@ -3,7 +3,7 @@
  * same plan, on any machine; cells and their keys depend on the spec alone.
  */
 import { createHash } from 'node:crypto';
-import { engineVersion, PROVIDER } from '../domain/engine.js';
+import { engineVersion } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
 import { id, type CellKey, type SweepId } from '../domain/ids.js';
@@ -12,12 +12,14 @@ import type { KnownCell } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { isMeasured, type CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
-import { cellsPerArm, expandGrid, type GridCell } from './grid.js';
+import { foresee, type Foresight } from './feasible.js';
+import { expandGrid, type GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
+import { cellsOfTask } from './tasks/registry.js';
 
-/** The engine version that outcomes of this spec's device class belong to: what the store is asked with. */
-export const plannedEngineVersion = (): string => engineVersion(PROVIDER);
+/** The engine version that outcomes of this sweep's device class belong to: what the store is asked with. */
+export const plannedEngineVersion = ({ device }: Pick<ResolvedSweep, 'device'>): string => engineVersion(device.provider);
 
 /**
  * @param known what the store knows of the grid's keys, for the spec's device class and {@link plannedEngineVersion}
@@ -27,18 +29,20 @@ export function buildPlan(
   spec: SweepSpec,
   resolved: ResolvedSweep,
   known: ReadonlyMap<CellKey, KnownCell>,
-  grid: readonly GridCell[] = expandGrid(spec, resolved),
+  grid: readonly GridCell[] = expandGrid(resolved),
 ): Plan {
-  const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key)));
-  const shards = packShards(spec, resolved, grid.filter((_, index) => cells[index]?.state === 'planned'));
+  const foresight = foresee(resolved);
+  const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), foresight));
+  const shards = packShards(resolved, grid.filter((_, index) => cells[index]?.state === 'planned'));
   const excluded = excludedPoints(spec, resolved);
   return {
     sweep: id<SweepId>(spec.name),
     digest: planDigest(spec, resolved, grid),
     deviceClass: spec.deviceClass,
-    engineVersion: plannedEngineVersion(),
+    dtype: resolved.dtype,
+    engineVersion: plannedEngineVersion(resolved),
     arms: resolved.arms.map(({ arm }) => arm),
-    tasks: resolved.tasks,
+    tasks: resolved.tasks.map(({ task }) => task),
     cells,
     shards,
     excluded,
@@ -47,24 +51,18 @@ export function buildPlan(
   };
 }
 
-function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined): PlannedCell {
-  const { key, task, taskKind, contextTokens, axes } = cell;
-  const armId = resolved.arms[cell.arm]?.arm.id;
-  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${cell.arm}` });
-  return {
-    key,
-    armId,
-    task,
-    taskKind,
-    contextTokens,
-    axes,
-    state: known?.state ?? 'planned',
-    ...(known?.reason != null && { reason: known.reason }),
-  };
+function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, foresight: Foresight): PlannedCell {
+  const { arm: index, ...rest } = cell;
+  const armId = resolved.arms[index]?.arm.id;
+  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${index}` });
+  const refusal = known === undefined ? foresight(cell) : null;
+  if (refusal !== null) return { ...rest, armId, state: 'infeasible', reason: refusal.what, foreseen: refusal.code };
+  return { ...rest, armId, state: known?.state ?? 'planned', ...(known?.reason != null && { reason: known.reason }) };
 }
 
+/** A missing checkpoint's method is known by its label alone: its cells are counted as those of a fixed table. */
 const excludedPoints = (spec: SweepSpec, resolved: ResolvedSweep): ExcludedPoint[] =>
-  resolved.missing.map((missing) => ({ ...missing, cells: cellsPerArm(spec) }));
+  resolved.missing.map((missing) => ({ ...missing, cells: spec.tasks.reduce((sum, task) => sum + cellsOfTask(task, spec, false), 0) }));
 
 function countCells(cells: readonly PlannedCell[], excluded: readonly ExcludedPoint[]): CellCounts {
   const count = (has: (state: CellState) => boolean) => cells.reduce((sum, { state }) => sum + (has(state) ? 1 : 0), 0);
@@ -88,7 +86,8 @@ function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly Gri
   return digest({
     sweep: spec.name,
     deviceClass: spec.deviceClass,
-    engineVersion: plannedEngineVersion(),
+    dtype: resolved.dtype,
+    engineVersion: plannedEngineVersion(resolved),
     mixFingerprints: spec.mixFingerprints,
     maximumAttempts: spec.maximumAttempts,
     arms: resolved.arms.map(({ arm }) => ({

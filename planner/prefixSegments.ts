@@ -1,19 +1,13 @@
 /**
- * Which tokens of a set of prompts are computed where KV is kept: the distinct prefix tokens, as spans of positions.
+ * Which tokens of a set of sequences are computed: spans of positions, each computed once.
  *
- * Prompts of one seed and table form a tree whose shape follows from lengths and depths alone, without any token:
- *
- *     head                     once
- *     haystack[0 .. max k)     the trunk of a seed; k = haystack tokens before the needle
- *     needle, haystack[k ..)   a branch for each k, as long as its longest prompt
- *     question and answer      for each (k, filler)
- *
- * Needle and question open with ids that the haystack does not have, so branches part where they are said to part.
- * Haystacks of two seeds are taken to part at once; where they begin alike by chance, a few tokens fewer are computed.
+ * Needle prompts of one seed and table form a tree whose shape follows from their layouts, without any token: a prompt
+ * is its head, then the seed's haystack, interrupted by needles, then the question. Two prompts part where one goes on
+ * with haystack and the other does not, or where they go on with different needles. Needles and questions open with
+ * tokens that the haystack does not have there, and haystacks of two seeds are taken to part at once; where they begin
+ * alike by chance, a few tokens fewer are computed.
  */
-import type { NeedleAxes } from '../domain/plan.js';
-import { fixedTokens, tokensBeforeNeedle, type PromptLayout } from '../prompts/build.js';
-import { needleSizes } from '../prompts/needle.js';
+import type { PromptLayout } from '../prompts/layout.js';
 import { groupBy } from '../domain/groupBy.js';
 
 /** Positions [start, end), each computed once. */
@@ -22,37 +16,49 @@ export interface Segment {
   readonly end: number;
 }
 
-export interface PromptPoint {
-  readonly contextTokens: number;
-  readonly axes: NeedleAxes;
+/** A prompt of one seed. */
+export interface SeedLayout {
+  readonly seed: number;
+  readonly layout: PromptLayout;
 }
 
 /** Distinct prefix tokens of the prompts of one table. */
-export function prefixSegments(layout: PromptLayout, points: readonly PromptPoint[]): Segment[] {
-  if (points.length === 0) return [];
-  const head = layout.template.headIds.length;
-  const sizes = needleSizes(layout.needle);
-  const fixed = fixedTokens(head, sizes);
+export function prefixSegments(prompts: readonly SeedLayout[]): Segment[] {
+  const [first] = prompts;
+  if (first === undefined) return [];
+  const head = first.layout.headTokens;
   const segments: Segment[] = [{ start: 0, end: head }];
-  for (const ofSeed of groupBy(points, ({ axes }) => axes.seed).values()) {
-    /** k -> filler of the longest prompt that branches there. */
-    const branches = new Map<number, number>();
-    /** Filler -> where prompts of that length branch; equal places are equal prompts. */
-    const prompts = new Map<number, Set<number>>();
-    for (const [contextTokens, ofLength] of groupBy(ofSeed, (point) => point.contextTokens)) {
-      const filler = contextTokens - fixed;
-      const places = new Set(ofLength.map(({ axes }) => tokensBeforeNeedle(axes.depth, filler)));
-      prompts.set(filler, places);
-      for (const before of places) branches.set(before, Math.max(filler, branches.get(before) ?? 0));
-    }
-    segments.push({ start: head, end: head + Math.max(...branches.keys()) });
-    for (const [before, filler] of branches) segments.push({ start: head + before, end: head + sizes.needleTokens + filler });
-    for (const [filler, { size }] of prompts) {
-      for (let prompt = 0; prompt < size; prompt += 1) segments.push({ start: head + sizes.needleTokens + filler, end: fixed + filler });
+  for (const ofSeed of groupBy(prompts, ({ seed }) => seed).values()) {
+    // In the order of their symbols a prompt shares most with the one before it (evaluation/prefixOrder.ts).
+    const sorted = ofSeed.map(({ layout }) => layout).sort((a, b) => compare(a, b).order);
+    for (const [index, layout] of sorted.entries()) {
+      const before = sorted[index - 1];
+      segments.push({ start: before === undefined ? head : compare(before, layout).shared, end: layout.contextTokens });
     }
   }
   return segments;
 }
+
+/** Where two prompts of a seed part, and which comes first: one that goes on with haystack before any that does not. */
+function compare(a: PromptLayout, b: PromptLayout): { readonly shared: number; readonly order: number } {
+  let shared = a.headTokens;
+  let filler = 0;
+  for (let needle = 0; ; needle += 1) {
+    const [ofA, ofB] = [a.needles[needle], b.needles[needle]];
+    const [endA, endB] = [ofA?.before ?? a.fillerTokens, ofB?.before ?? b.fillerTokens];
+    const reached = Math.min(endA, endB);
+    shared += reached - filler;
+    filler = reached;
+    if (endA !== endB) return { shared, order: endB - endA };
+    if (ofA?.index !== ofB?.index) return { shared, order: (ofA?.index ?? Infinity) < (ofB?.index ?? Infinity) ? -1 : 1 };
+    // Both end their haystack here: the same question, so the prompts are equal.
+    if (ofA === undefined) return { shared: a.contextTokens, order: 0 };
+    shared += ofA.tokens;
+  }
+}
+
+/** Sequences that share nothing, or on a device that keeps nothing. */
+export const wholeSegments = (lengths: readonly number[]): Segment[] => lengths.map((end) => ({ start: 0, end }));
 
 export const tokensIn = (segments: readonly Segment[]): number => segments.reduce((sum, { start, end }) => sum + end - start, 0);
 

@@ -2,24 +2,31 @@
  * spec -> resolved sweep: opens every checkpoint and file the spec names, checks what can be checked before anything
  * starts, and reports all that is wrong at once. Weights are read only to be hashed, and only when nothing is wrong.
  */
-import { stat } from 'node:fs/promises';
-import { RopesweepError } from '../domain/errors.js';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
-import type { WeightsId } from '../domain/ids.js';
+import { id, type WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import type { SweepSpec } from '../domain/spec.js';
-import type { ResolvedTask } from '../domain/task.js';
-import type { Checkpoint } from '../model/checkpoint.js';
+import type { SweepSpec, TaskSpec } from '../domain/spec.js';
+import { readTokenizerFiles } from '../model/tokenizerFiles.js';
 import { weightsId } from '../model/weightsId.js';
-import { methodLabel, resolveMethod } from '../rope/method.js';
+import { resolveHaystack } from '../prompts/haystack.js';
+import { standInTokenizer } from '../prompts/standInTokenizer.js';
+import { Tokenizer } from '../prompts/tokenizer.js';
+import { withCustomTable } from '../rope/customTable.js';
+import { methodLabel, resolveMethod, tableDependsOnLength } from '../rope/method.js';
+import { replacedNotice } from '../rope/replaced.js';
 import { armLabel, plannedArm } from './arms.js';
-import { findArms, openBase, type FoundArm, type FoundArms } from './checkpoints.js';
+import { findArms, openBase, type FoundArm, type FoundArms, type FoundCheckpoint } from './checkpoints.js';
+import { computeDtype, deviceClass } from './device.js';
 import { Findings } from './findings.js';
-import { cellsPerArm } from './grid.js';
 import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
 import { placesOf, type Places } from './places.js';
 import type { MissingArm, ResolvedArm, ResolvedSweep } from './resolved.js';
-import { checkContexts, checkOverlappingTasks, checkTask, resolveTask } from './tasks.js';
+import { checkContexts, checkIds, checkNeedle, checkOverlappingTasks, checkReferences } from './tasks/checks.js';
+import { cellsOfTask, plannerOf, taskContexts, type PlannedTask } from './tasks/registry.js';
+import type { TaskInputs } from './tasks/taskPlanner.js';
 
 /** A file as it lay on disk when its digest was asked for. */
 export interface FileState {
@@ -33,6 +40,8 @@ export interface ResolveOptions {
   readonly file: string;
   /** SHA-256 of a file; a caller that keeps digests by path, size and mtime hashes nothing twice. */
   readonly fileSha256: (file: FileState) => Promise<string>;
+  /** Where models that registry:NAME stands for were fetched to. */
+  readonly modelsFolder: string;
   /** Folders that the spec's paths must lie in; from ROPESWEEP_ROOTS if absent. */
   readonly roots?: readonly string[];
 }
@@ -42,61 +51,98 @@ const NO_TOKENIZER = 'none';
 
 /**
  * @throws RopesweepError with every problem, under the code of the first: CHECKPOINT_MISSING, CHECKPOINT_INVALID,
- *   MODEL_UNSUPPORTED, METHOD_INVALID, PATH_OUTSIDE_ROOTS, PROMPT_IMPOSSIBLE, SPEC_INVALID
+ *   MODEL_UNSUPPORTED, METHOD_INVALID, PATH_OUTSIDE_ROOTS, PROMPT_IMPOSSIBLE, DOCUMENTS_INVALID, SPEC_INVALID
  */
 export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Promise<ResolvedSweep> {
   const at = placesOf(spec);
   const findings = new Findings();
   const paths = specPaths(options.file, options.roots ?? configuredRoots(options.file));
-  const search = { spec, at, paths, findings };
+  const search = { spec, at, paths, findings, modelsFolder: options.modelsFolder };
 
+  const device = deviceClass(spec, at, findings);
   const base = await openBase(search);
-  checkContexts(spec, at, findings);
-  const tokenizerDigest = base === undefined ? NO_TOKENIZER : await tokenizerDigestOf(base, options);
-  const tasks = await resolveTasks(spec, tokenizerDigest, paths, at, findings);
-  for (const [index, task] of tasks) if (base !== undefined) checkTask(task, index, base.config.vocabularySize, at, findings);
-  checkOverlappingTasks(spec, tasks, at, findings);
-
+  const dtype = base && device && computeDtype(spec, device, base.weightFormat, at, findings);
   const geometry = base && geometryOf(spec, base);
-  const methods = geometry && (await resolveMethods(spec, geometry, at, findings));
+  const methods = geometry && (await resolveMethods(spec, geometry, paths, at, findings));
   const arms: FoundArms = base && geometry && methods ? await findArms(search, base, geometry, methods) : { found: [], missing: [] };
   if (findings.none) checkSize(spec, arms, at, findings);
+  const tooLarge = !findings.none && base !== undefined && arms.found.length > 0 && cellCount(spec, arms.found) > spec.cellLimit;
+  // A grid beyond the limit is not laid out to be told what else is wrong with it.
+  const tasks = tooLarge ? [] : await resolveTasks(spec, base, paths, at, findings);
+  if (device !== undefined) checkOverlappingTasks(tasks, device, at, findings);
+  const labels = new Set(methods?.flatMap((method) => [methodLabel(method), method.name]));
+  for (const [index, task] of spec.tasks.entries()) if (task.kind === 'attention' && methods) checkReferences(spec, task, index, labels, at, findings);
   findings.refuse();
-  if (geometry === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: 'a base without geometry passed the checks' });
-
-  const resolved = await nameArms(spec, arms.found, geometry, options, findings);
+  if (base === undefined || device === undefined || dtype === undefined || geometry === undefined) {
+    throw new RopesweepError('INTERNAL', { where: 'plan', what: 'a base that was not found passed the checks' });
+  }
+  const resolved = await nameArms(spec, arms.found, base, geometry, options, findings);
   findings.refuse();
-  return { arms: resolved, tasks: [...tasks.values()], missing: arms.missing };
+  return { arms: resolved, tasks, missing: arms.missing, device, dtype };
 }
 
-const geometryOf = (spec: SweepSpec, base: Checkpoint): RopeGeometry => ({
+const geometryOf = (spec: SweepSpec, base: FoundCheckpoint): RopeGeometry => ({
   ...base.geometry,
   originalContextTokens: spec.model.originalContextTokens ?? base.geometry.originalContextTokens,
 });
 
-async function tokenizerDigestOf(base: Checkpoint, { fileSha256 }: ResolveOptions): Promise<string> {
-  if (base.tokenizerFile === null) return NO_TOKENIZER;
-  const { size, mtimeMs } = await stat(base.tokenizerFile);
-  return fileSha256({ path: base.tokenizerFile, size, mtimeMs });
+/** The tokenizer of the base: of its files, or of the folder whose config.json stands for it; null where it has none. */
+async function openTokenizer(spec: SweepSpec, base: FoundCheckpoint | undefined, paths: SpecPaths): Promise<Tokenizer | null> {
+  if (base === undefined) return null;
+  const place = base.files === null && spec.model.config !== undefined ? await paths.resolve(spec.model.config) : base.folder;
+  const files = await readTokenizerFiles(place);
+  return files === null ? null : new Tokenizer(files);
 }
 
-/** By index into the spec's tasks; those that cannot be resolved are left out. */
-async function resolveTasks(spec: SweepSpec, tokenizerDigest: string, paths: SpecPaths, at: Places, findings: Findings): Promise<Map<number, ResolvedTask>> {
-  const tasks = new Map<number, ResolvedTask>();
+/** Those that can be resolved, in the order of the spec. */
+async function resolveTasks(spec: SweepSpec, base: FoundCheckpoint | undefined, paths: SpecPaths, at: Places, findings: Findings): Promise<PlannedTask[]> {
+  const tokenizer = (await findings.collect(at(['model', 'base']), () => openTokenizer(spec, base, paths))) ?? null;
+  const provisional = base?.files === null;
+  const resolvePath = (written: string) => paths.resolve(written);
+  const tasks: PlannedTask[] = [];
   for (const [index, task] of spec.tasks.entries()) {
-    const resolved = await findings.collect(at(['tasks', index, 'haystack']), () => resolveTask(task, tokenizerDigest, paths));
-    if (resolved !== undefined) tasks.set(index, resolved);
+    const contextTokens = taskContexts(task, spec.contextTokens);
+    const inputs: TaskInputs = {
+      tokenizer,
+      provisional,
+      tokenizerDigest: tokenizer?.digest ?? NO_TOKENIZER,
+      contextTokens,
+      resolvePath,
+      resolveHaystack: (haystack) => resolveHaystack(haystack, resolvePath),
+    };
+    // Without its base, a task's text has nothing to be counted with.
+    if (base === undefined && task.kind !== 'needle') continue;
+    if (task.kind === 'needle' && !checkNeedle(task, index, at, findings)) continue;
+    const planned = await findings.collect(at(['tasks', index]), () => resolveTask(task, index, inputs));
+    if (planned === undefined) continue;
+    tasks.push(planned);
+    if (task.kind === 'needle') {
+      checkContexts(spec, task, index, tokenizer ?? standInTokenizer, at, findings);
+      if (planned.kind === 'needle' && base !== undefined) checkIds(planned.task, index, base.config.vocabularySize, at, findings);
+    }
   }
   return tasks;
 }
 
+async function resolveTask(spec: TaskSpec, index: number, inputs: TaskInputs): Promise<PlannedTask> {
+  const { contextTokens } = inputs;
+  switch (spec.kind) {
+    case 'needle':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+    case 'perplexity':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+    case 'attention':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+  }
+}
+
 /** Methods in their one spelling; two that mean the same are refused. */
-async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, at: Places, findings: Findings): Promise<Method[]> {
+async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, paths: SpecPaths, at: Places, findings: Findings): Promise<Method[]> {
   const methods: Method[] = [];
   const seen = new Map<string, number>();
   for (const [index, written] of spec.methods.entries()) {
     const place = at(['methods', index]);
-    const method = await findings.collect(place, () => resolveMethod(written, geometry));
+    const method = await findings.collect(place, async () => resolveMethod(await withTable(written, paths), geometry));
     if (method === undefined) continue;
     const identity = digest(method);
     const same = seen.get(identity);
@@ -110,6 +156,23 @@ async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, at: Place
   return methods;
 }
 
+/** A custom method with the numbers of the file that it names. */
+async function withTable(method: Method, paths: SpecPaths): Promise<Method> {
+  if (method.name !== 'custom' || method.file === undefined) return method;
+  const file = await paths.resolve(method.file);
+  try {
+    return withCustomTable(method, await readFile(file, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof RopesweepError) throw cause;
+    throw new RopesweepError('METHOD_INVALID', { where: method.file, what: `${whyUnreadable(cause)}: ${file}`, mend: 'Correct the path (relative to the sweep file).' }, { cause });
+  }
+}
+
+/** Cells of the arms that were found, counted without laying them out. */
+function cellCount(spec: SweepSpec, found: readonly FoundArm[]): number {
+  return found.reduce((sum, { method }) => sum + spec.tasks.reduce((cells, task) => cells + cellsOfTask(task, spec, tableDependsOnLength(method)), 0), 0);
+}
+
 function checkSize(spec: SweepSpec, { found, missing }: FoundArms, at: Places, findings: Findings): void {
   if (found.length === 0) {
     findings.add('CHECKPOINT_MISSING', {
@@ -118,7 +181,7 @@ function checkSize(spec: SweepSpec, { found, missing }: FoundArms, at: Places, f
       mend: 'Correct model.continued, or add null for the base as it is.',
     });
   }
-  const cells = found.length * cellsPerArm(spec);
+  const cells = cellCount(spec, found);
   if (cells > spec.cellLimit) {
     findings.add('SPEC_INVALID', {
       where: at(['cellLimit']),
@@ -135,6 +198,7 @@ const missingText = ({ method, continualPretrainContextTokens, reason }: Missing
 async function nameArms(
   spec: SweepSpec,
   found: readonly FoundArm[],
+  base: FoundCheckpoint,
   geometry: RopeGeometry,
   { fileSha256 }: ResolveOptions,
   findings: Findings,
@@ -143,9 +207,10 @@ async function nameArms(
   /** What the sweep takes each checkpoint for. */
   const roles = new Map<WeightsId, string>();
   const arms: ResolvedArm[] = [];
+  const contextTokens = [...new Set(spec.tasks.flatMap((task) => taskContexts(task, spec.contextTokens)))].sort((a, b) => a - b);
   for (const { method, continualPretrainContextTokens, checkpoint, place } of found) {
-    const { folder, config } = checkpoint;
-    const weights = idOfFolder.get(folder) ?? (await weightsId(checkpoint, fileSha256));
+    const { folder, config, files, weightFormat } = checkpoint;
+    const weights = idOfFolder.get(folder) ?? (await (files === null ? provisionalId(checkpoint) : weightsId(files, fileSha256)));
     idOfFolder.set(folder, weights);
     const role = continualPretrainContextTokens === null ? 'the base' : `"${armLabel(method, continualPretrainContextTokens)}"`;
     const taken = roles.get(weights) ?? role;
@@ -162,12 +227,18 @@ async function nameArms(
       model: spec.model.name,
       folder,
       weightsId: weights,
+      weightFormat,
+      provisional: files === null,
+      notice: continualPretrainContextTokens === null ? replacedNotice({ method: base.ropeSettings, geometry: base.geometry }, { method, geometry }) : undefined,
       continualPretrainContextTokens,
       method,
       geometry,
-      contextTokens: spec.contextTokens,
+      contextTokens,
     });
     arms.push({ arm, config });
   }
   return arms;
 }
+
+/** Stands for weights that are not here: the real ones will have another id, and cells other keys. */
+const provisionalId = ({ folder, config }: FoundCheckpoint): WeightsId => id<WeightsId>(digest({ provisional: path.basename(folder), architecture: { ...config } }));

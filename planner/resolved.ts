@@ -1,9 +1,11 @@
 /**
  * A resolved sweep: the spec with every file read and every identity known. Cells and their keys follow from it alone.
  */
+import type { DeviceClass } from '../domain/device.js';
+import type { ComputeDtype } from '../domain/engine.js';
 import type { PlannedArm } from '../domain/plan.js';
-import type { ResolvedTask } from '../domain/task.js';
 import type { ModelConfig } from '../model/config.js';
+import type { PlannedTask } from './tasks/registry.js';
 
 export interface ResolvedArm {
   readonly arm: PlannedArm;
@@ -22,6 +24,9 @@ export interface MissingArm {
 export interface ResolvedSweep {
   /** Methods in the order of the spec, each at its continual-pretrain lengths. */
   readonly arms: readonly ResolvedArm[];
-  readonly tasks: readonly ResolvedTask[];
+  readonly tasks: readonly PlannedTask[];
   readonly missing: readonly MissingArm[];
+  readonly device: DeviceClass;
+  /** As resolved for the device class and the checkpoints. */
+  readonly dtype: ComputeDtype;
 }

@@ -1,0 +1,132 @@
+/**
+ * What is checked of tasks once they are resolved.
+ */
+import type { DeviceClass } from '../../domain/device.js';
+import { digest } from '../../domain/identity.js';
+import type { SweepSpec } from '../../domain/spec.js';
+import type { ResolvedNeedleTask, ResolvedTask, TaskKind } from '../../domain/task.js';
+import type { TaskSpecOf } from '../../domain/taskSpec.js';
+import { needleTaskProblems } from '../../prompts/checks.js';
+import { haystackIdRanges } from '../../prompts/haystack.js';
+import { overlap, type IdRange } from '../../prompts/idRange.js';
+import { minimumContextTokens } from '../../prompts/layout.js';
+import { needleIdRanges } from '../../prompts/needle.js';
+import type { PromptTokenizer } from '../../prompts/tokenizer.js';
+import type { Findings } from '../findings.js';
+import type { Places } from '../places.js';
+import { plannerOf, type PlannedTask, type PlannedTaskOf } from './registry.js';
+
+/** Context lengths that are too short for the prompts of a needle task. */
+export function checkContexts(
+  spec: SweepSpec,
+  task: TaskSpecOf<'needle'>,
+  index: number,
+  tokenizer: PromptTokenizer | null,
+  at: Places,
+  findings: Findings,
+): void {
+  const minimum = minimumContextTokens(task, task.seeds, tokenizer);
+  for (const [position, contextTokens] of (task.contextTokens ?? spec.contextTokens).entries()) {
+    if (contextTokens >= minimum) continue;
+    findings.add('PROMPT_IMPOSSIBLE', {
+      where: task.contextTokens === undefined ? at(['contextTokens', position]) : at(['tasks', index, 'contextTokens', position]),
+      what: `${contextTokens} tokens cannot hold the prompt of tasks[${index}]`,
+      mend: `Use at least ${minimum}.`,
+    });
+  }
+}
+
+/** Parts of a needle task that do not go together, needles that cannot be drawn. @returns whether there are none */
+export function checkNeedle(task: TaskSpecOf<'needle'>, index: number, at: Places, findings: Findings): boolean {
+  const problems = needleTaskProblems(task);
+  for (const { path, what, mend } of problems) findings.add('SPEC_INVALID', { where: at(['tasks', index, ...path]), what, mend });
+  return problems.length === 0;
+}
+
+/** Ids outside of the vocabulary, parts that would share ids. */
+export function checkIds(task: ResolvedNeedleTask, index: number, vocabularySize: number, at: Places, findings: Findings): void {
+  const here = (...path: string[]) => at(['tasks', index, ...path]);
+  const filler = haystackIdRanges(task.haystack);
+  const parts = needleIdRanges(task.needle);
+  const headIds = 'headIds' in task.template ? task.template.headIds : [];
+  const head: IdRange[] = headIds.map((first) => ({ name: 'head', first, count: 1 }));
+  const placed = [
+    ...filler.map((range) => ({ range, where: here('haystack') })),
+    ...parts.map((range) => ({ range, where: here('needle') })),
+    ...head.map((range) => ({ range, where: here('template', 'headIds') })),
+  ];
+  for (const { range, where } of placed) {
+    if (range.first + range.count <= vocabularySize) continue;
+    findings.add('SPEC_INVALID', {
+      where,
+      what: `${range.name}: ids ${idText(range)} are outside of the model's vocabulary of ${vocabularySize}`,
+      mend: `Use ids from 0 to ${vocabularySize - 1}.`,
+    });
+  }
+  const ranges = [...filler, ...parts];
+  for (const [first, a] of ranges.entries()) {
+    for (const b of ranges.slice(first + 1)) {
+      if (!overlap(a, b)) continue;
+      findings.add('SPEC_INVALID', {
+        where: here('needle'),
+        what: `${a.name} (ids ${idText(a)}) and ${b.name} (ids ${idText(b)}) overlap`,
+        mend: 'Give them different ids: a needle whose symbols stand elsewhere in the prompt proves nothing.',
+      });
+    }
+  }
+}
+
+const idText = ({ first, count }: IdRange): string => (count === 1 ? String(first) : `${first} to ${first + count - 1}`);
+
+/** References of attention tasks that no cell of the sweep can be. */
+export function checkReferences(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, labels: ReadonlySet<string>, at: Places, findings: Findings): void {
+  const lengths = task.contextTokens ?? spec.contextTokens;
+  for (const [position, reference] of task.references.entries()) {
+    const where = at(['tasks', index, 'references', position]);
+    if (!labels.has(reference.method)) {
+      findings.add('SPEC_INVALID', { where, what: `${reference.method} is no method of this sweep`, mend: `Use one of ${[...labels].join(', ')}.` });
+    }
+    if (!lengths.includes(reference.contextTokens)) {
+      findings.add('SPEC_INVALID', { where, what: `${reference.contextTokens} is no context length of this task`, mend: `Use one of ${lengths.join(', ')}, or add it to them.` });
+    }
+  }
+}
+
+/** Two tasks that would measure the same cells. */
+export function checkOverlappingTasks(tasks: readonly PlannedTask[], device: DeviceClass, at: Places, findings: Findings): void {
+  const owner = new Map<string, number>();
+  for (const planned of tasks) {
+    const shared = pointsOfTask(planned, device).find((point) => {
+      const taken = (owner.get(point) ?? planned.index) !== planned.index;
+      if (!taken) owner.set(point, planned.index);
+      return taken;
+    });
+    if (shared === undefined) continue;
+    findings.add('SPEC_INVALID', {
+      where: at(['tasks', planned.index]),
+      what: `it has cells that an earlier task has too (${shared.slice(shared.indexOf('/') + 1)})`,
+      mend: 'Join the two tasks, or keep their lengths and axes apart.',
+    });
+  }
+}
+
+function pointsOfTask(planned: PlannedTask, device: DeviceClass): string[] {
+  switch (planned.kind) {
+    case 'needle':
+      return pointsOf(planned, device);
+    case 'perplexity':
+      return pointsOf(planned, device);
+    case 'attention':
+      return pointsOf(planned, device);
+  }
+}
+
+/** Every cell of a task as `identity/contextTokens tokens, axes`. */
+function pointsOf<K extends TaskKind>({ kind, spec, task, contextTokens }: PlannedTaskOf<K>, device: DeviceClass): string[] {
+  const planner = plannerOf<K>(kind);
+  const identity = digest({ kind, tokenizer: (task as ResolvedTask).tokenizerDigest, ...planner.ingredients(task, device) });
+  return planner.points(spec, task, contextTokens, false).map(({ contextTokens: length, axes }) => {
+    const text = Object.entries(axes).map(([name, value]) => `, ${name} ${String(value)}`).join('');
+    return `${identity}/${length} tokens${text}`;
+  });
+}
