@@ -64,7 +64,8 @@ export function addMethodOptions(command: Command): Command {
 }
 
 const isParameter = (name: string): name is Parameter => Object.hasOwn(OPTIONS, name);
-const flagOf = (parameter: string): string => (isParameter(parameter) ? (OPTIONS[parameter].long ?? parameter) : parameter);
+/** The option that gives a parameter: `targetContextTokens` -> `--target-context`. */
+export const flagOf = (parameter: string): string => (isParameter(parameter) ? (OPTIONS[parameter].long ?? parameter) : parameter);
 
 /** `none, pi, ... or custom` */
 export const METHOD_LIST = `${METHOD_NAMES.slice(0, -1).join(', ')} or ${METHOD_NAMES.at(-1) ?? ''}`;
