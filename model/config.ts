@@ -37,6 +37,8 @@ export interface ModelConfig {
 }
 
 export interface ConfigFile {
+  /** `model_type` of config.json. */
+  readonly family: string;
   readonly config: ModelConfig;
   readonly geometry: RopeGeometry;
   /** The method that config.json itself names; none where it names none. */
@@ -92,6 +94,7 @@ export function configOf(file: string, json: unknown): ConfigFile {
   if (rope.unsupported.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', rope.unsupported.map(at));
 
   return {
+    family: fields.model_type,
     config: {
       layers: fields.num_hidden_layers,
       hiddenSize: fields.hidden_size,
