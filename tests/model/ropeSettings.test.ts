@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { methodSchema } from '../../domain/method.js';
 import { configOf, readConfig, type ConfigFile } from '../../model/config.js';
 import { methodLabel, ropeTable } from '../../rope/method.js';
 import { largestDifference } from '../rope/goldenTable.js';
@@ -74,6 +75,44 @@ describe('RoPE settings', () => {
     const { geometry, config } = settings(change);
     expect(geometry.rotarySize).toBe(rotarySize);
     expect(config.headSize).toBe(16);
+  });
+});
+
+interface ForwardCase {
+  method: string;
+  /** In ropesweep's words, but for two lengths. */
+  spec: { method: string; maxContext?: number; trainedContext?: number };
+  config_changes: Json;
+  inv_freq: number[];
+  attention_factor: number;
+}
+
+describe('the settings of golden forward passes', () => {
+  const goldenFile = (...parts: string[]): string => path.join(folder, '..', ...parts);
+  const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
+  let largest = 0;
+  let cases = 0;
+  afterAll(() => {
+    console.log(`${cases} golden forward cases, from config.json and from the spec: largest relative difference ${largest.toExponential(1)}`);
+  });
+
+  it.each(readdirSync(goldenFile('forward')).map((file) => path.basename(file, '.json')))('of %s give its tables, from config.json and from the spec', (name) => {
+    const { prompt, cases: each } = readJson(goldenFile('forward', `${name}.json`)) as { prompt: number[]; cases: ForwardCase[] };
+    const own = readJson(goldenFile('models', name, 'config.json')) as Json;
+    const rest = Object.fromEntries(Object.entries(own).filter(([key]) => !key.startsWith('rope_')));
+    const plain = configOf('config.json', own).geometry;
+    for (const { spec, config_changes: changes, ...golden } of each) {
+      const named = configOf('config.json', Object.keys(changes).length === 0 ? own : { ...rest, ...changes });
+      const { method, maxContext, trainedContext = plain.originalContextTokens, ...parameters } = spec;
+      const asWritten = methodSchema.parse({ name: method, ...parameters, ...(maxContext !== undefined && { targetContextTokens: maxContext }) });
+      const differences = [
+        largestDifference(ropeTable(named.ropeSettings, named.geometry, prompt.length), golden),
+        largestDifference(ropeTable(asWritten, { ...plain, originalContextTokens: trainedContext }, prompt.length), golden),
+      ];
+      cases += 1;
+      largest = Math.max(largest, ...differences);
+      expect(Math.max(...differences), `${name} ${golden.method}`).toBeLessThan(1e-12);
+    }
   });
 });
 
