@@ -3,7 +3,7 @@
  */
 import { closestMatch } from 'leven';
 import type { z } from 'zod';
-import { methodSchema } from '../domain/method.js';
+import { METHOD_NAMES } from '../domain/method.js';
 import type { SpecPath } from './places.js';
 import { knownKeys } from './schemaTree.js';
 
@@ -16,8 +16,6 @@ export interface PathProblem {
 
 type Issue = z.core.$ZodIssue;
 type Of<Code extends Issue['code']> = Extract<Issue, { code: Code }>;
-
-const METHOD_NAMES = methodSchema.options.map((option) => option.shape.name.value);
 
 /** @param tree the whole value that was checked */
 export function describeIssue(issue: Issue, tree: unknown, prefix: SpecPath = []): PathProblem[] {
@@ -60,7 +58,7 @@ function describeUnion(issue: Of<'invalid_union'>, tree: unknown, path: SpecPath
   if (meant !== undefined) return meant.flatMap((inner) => describeIssue(inner, tree, path));
   if (path[0] === 'methods' && typeof value === 'string') {
     return (METHOD_NAMES as readonly string[]).includes(value)
-      ? [{ path, what: `"${value}" needs parameters`, mend: `Write {name: ${value}, factor: 8}; only none stands alone.` }]
+      ? [{ path, what: `"${value}" needs parameters`, mend: `Write {name: ${value}, ${value === 'custom' ? 'file: table.json' : 'factor: 8'}}; only none stands alone.` }]
       : [{ path, what: `unknown method "${value}"`, mend: suggestion(value, METHOD_NAMES) }];
   }
   const wanted = issue.errors.flat().map((inner) => (inner.code === 'invalid_type' ? expected(inner.expected) : inner.code === 'invalid_value' ? inner.values.map(String).join(', ') : inner.message));

@@ -145,12 +145,16 @@ async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, paths: Sp
     const method = await findings.collect(place, async () => resolveMethod(await withTable(written, paths), geometry));
     if (method === undefined) continue;
     const identity = digest(method);
+    const label = methodLabel(method);
     const same = seen.get(identity);
-    if (same === undefined) {
+    const isNamesake = methods.some((other) => methodLabel(other) === label);
+    if (same !== undefined) {
+      findings.add('METHOD_INVALID', { where: place, what: `it is the same method as methods[${same}] (${label})`, mend: 'Leave one of them out.' });
+    } else if (isNamesake) {
+      findings.add('METHOD_INVALID', { where: place, what: `another method of the sweep is called ${label} too`, mend: 'Give custom tables labels of their own (label).' });
+    } else {
       seen.set(identity, index);
       methods.push(method);
-    } else {
-      findings.add('METHOD_INVALID', { where: place, what: `it is the same method as methods[${same}] (${methodLabel(method)})`, mend: 'Leave one of them out.' });
     }
   }
   return methods;

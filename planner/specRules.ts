@@ -29,7 +29,10 @@ export function brokenRules(value: unknown): PathProblem[] {
 const EXTENTS: Readonly<Record<string, readonly string[]>> = {
   pi: ['factor', 'targetContextTokens'],
   ntk: ['factor', 'targetContextTokens', 'base'],
+  'dynamic-ntk': ['factor', 'targetContextTokens'],
   yarn: ['factor', 'targetContextTokens'],
+  longrope: ['factor', 'targetContextTokens', 'attentionFactor'],
+  llama3: ['factor', 'targetContextTokens'],
 };
 
 const knownParameters = (name: string): string[] =>
