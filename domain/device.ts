@@ -66,6 +66,10 @@ export const DTYPES_OF: { readonly [P in Provider]: readonly ComputeDtype[] } = 
   webgpu: ['f32'],
 };
 
+/** What `auto` is: the type of the weights where the provider computes in it, else its first. @param weightFormat of a checkpoint */
+export const autoDtype = (provider: Provider, weightFormat: string): ComputeDtype =>
+  DTYPES_OF[provider].find((dtype) => dtype === weightFormat) ?? DTYPES_OF[provider][0] ?? 'f32';
+
 /** One device of a node. */
 export interface Device {
   readonly provider: Provider;

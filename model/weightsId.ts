@@ -8,12 +8,13 @@ import { digest } from '../domain/identity.js';
 import { id, type WeightsId } from '../domain/ids.js';
 import type { Checkpoint, WeightFile } from './checkpoint.js';
 
-/** SHA-256 of a file as 64 hexadecimal digits, streamed; `onProgress` is told after every piece. */
-export async function sha256OfFile(file: { readonly path: string }, onProgress?: () => void): Promise<string> {
+/** SHA-256 of a file as 64 hexadecimal digits, streamed; `onProgress` is told the bytes of every piece. */
+export async function sha256OfFile(file: { readonly path: string }, onProgress?: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(file.path, { highWaterMark: 1 << 20 })) {
-    hash.update(piece as Buffer);
-    onProgress?.();
+    const bytes = piece as Buffer;
+    hash.update(bytes);
+    onProgress?.(bytes.length);
   }
   return hash.digest('hex');
 }
