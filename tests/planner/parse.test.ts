@@ -63,7 +63,7 @@ describe('a sweep file', () => {
       'sweep.yaml:1:1 name: "Bad Name" does not fit | Use lower-case letters, digits and dashes, starting with a letter or digit, at most 63 characters.',
       expect.stringMatching(/^sweep\.yaml:2:1 modl: "modl" is not known here \| Did you mean model\? Known: name, description, model, /),
       'sweep.yaml:6:3 model.continued: the pattern holds {metod}, which means nothing | Use {method}, {length} and {factor}.',
-      'sweep.yaml:8:6 methods[0].name: unknown method "yarm" | Did you mean yarn? Known: none, pi, ntk, yarn.',
+      'sweep.yaml:8:6 methods[0].name: unknown method "yarm" | Did you mean yarn? Known: none, pi, ntk, dynamic-ntk, yarn, longrope, llama3, custom.',
       'sweep.yaml:9:5 methods[1]: "yarn" needs parameters | Write {name: yarn, factor: 8}; only none stands alone.',
       'sweep.yaml:10:16 methods[2].factr: "factr" is not known here | Did you mean factor? Known: name, factor, targetContextTokens.',
       'sweep.yaml:11:18 methods[3].factor: 0.5 is too small | It must be >= 1.',
