@@ -30,8 +30,10 @@ export interface FeedOptions {
   readonly keepLogits?: boolean;
   /** Rows whose attention is probed: the last tokens fed. */
   readonly probeRows?: number;
-  /** [start, end) of the keys that `spanMass` sums over, in positions of the sequence. */
-  readonly span?: readonly [start: number, end: number];
+  /** [start, end) of the keys that `spanMass` sums over, in positions of the sequence; they do not overlap. */
+  readonly spans?: readonly (readonly [start: number, end: number])[];
+  /** Keys that `localMass` sums over: the last w of a row, its own among them; 1 if absent. */
+  readonly localTokens?: number;
   /** Tokens a chunk at most, at least 2; the engine's choice if absent. */
   readonly chunkTokens?: number;
 }
@@ -57,7 +59,12 @@ export interface AttentionProbes {
   readonly maxPosition: Int32Array;
   /** Mass on key 0. */
   readonly sinkMass: Float32Array;
+  /** Mass on keys 0 to 3. */
+  readonly sinkMass4: Float32Array;
+  readonly localMass: Float32Array;
   readonly spanMass: Float32Array;
+  /** [probeRows] entropy of the distribution averaged over layers and heads, nats. */
+  readonly entropyOfMean: Float32Array;
 }
 
 export interface FeedResult {
@@ -191,7 +198,7 @@ export class Decoder {
   }
 
   #check(tokens: ArrayLike<number>, options: FeedOptions): Request {
-    const { logitRows = 0, probeRows = 0, targets = [], keepLogits = false, span = [0, 0], chunkTokens } = options;
+    const { logitRows = 0, probeRows = 0, targets = [], keepLogits = false, spans = [], localTokens = 1, chunkTokens } = options;
     const { vocabularySize } = this.checkpoint.config;
     const end = this.#length + tokens.length;
     if (tokens.length === 0) throw internal('a feed needs at least one token');
@@ -201,7 +208,7 @@ export class Decoder {
     }
     if (targets.length !== 0 && targets.length !== logitRows) throw internal(`${targets.length} targets for ${logitRows} rows`);
     if (chunkTokens !== undefined && chunkTokens < FEWEST_ROWS) throw internal('a chunk needs at least two tokens');
-    if (span[0] < 0 || span[1] < span[0] || span[1] > end) throw internal(`the span ${span.join(':')} lies outside ${end} tokens`);
+    for (const span of spans) if (span[0] < 0 || span[1] < span[0] || span[1] > end) throw internal(`the span ${span.join(':')} lies outside ${end} tokens`);
     for (const ids of [tokens, targets]) {
       for (let index = 0; index < ids.length; index += 1) {
         const token = ids[index] ?? -1;
@@ -210,7 +217,7 @@ export class Decoder {
     }
     const rows = Math.max(logitRows, probeRows, FEWEST_ROWS);
     assertGraphFits(this.checkpoint.config, { capacityTokens: this.capacityTokens, chunkTokens: Math.max(rows, chunkTokens ?? LONGEST_CHUNK), rows });
-    return { logitRows, probeRows, targets, keepLogits, span };
+    return { logitRows, probeRows, targets, keepLogits, spans, localTokens };
   }
 
   async #run(position: number, size: number, request: Request, outputs: Readonly<Record<string, null>>): Promise<Tensors> {
@@ -233,8 +240,8 @@ export class Decoder {
       [inputs.probeStart]: int64([size - probed]),
       [inputs.probePositions]: int64(Array.from({ length: probed }, (_, row) => end - probed + row)),
       [inputs.probeKeys]: int64([probed === 0 ? 1 : end]),
-      [inputs.spanStart]: int64([request.span[0]]),
-      [inputs.spanEnd]: int64([request.span[1]]),
+      [inputs.spanMask]: spanMask(request.spans, probed === 0 ? 1 : end),
+      [inputs.localTokens]: int64([request.localTokens]),
     };
     try {
       const results = await this.session.run(feeds, { ...this.#cache.outputs, ...outputs });
@@ -254,12 +261,19 @@ const OUT_OF_MEMORY = /failed to allocate|bad_alloc|bad allocation|out of memory
 const { outputs: NAMES, probes: PROBES } = DECODER;
 const ROW_OUTPUTS = { [NAMES.top1]: null, [NAMES.nll]: null, [NAMES.margin]: null };
 const LOGITS_OUTPUT = { [NAMES.logits]: null };
-const PROBE_OUTPUTS = Object.fromEntries(Object.values(PROBES).map((name) => [name, null]));
+const PROBE_OUTPUTS = { ...Object.fromEntries(Object.values(PROBES).map((name) => [name, null])), [NAMES.entropyOfMean]: null };
 
 const internal = (what: string): RopesweepError => new RopesweepError('INTERNAL', { where: 'decoder', what });
 
 const int64 = (values: ArrayLike<number>, shape: readonly number[] = [values.length]): RuntimeTensor =>
   tensor('int64', BigInt64Array.from({ length: values.length }, (_, index) => BigInt(values[index] ?? 0)), shape);
+
+/** [keys] 1 within the spans, 0 elsewhere. */
+function spanMask(spans: Request['spans'], keys: number): RuntimeTensor {
+  const mask = new Float32Array(keys);
+  for (const [start, end] of spans) mask.fill(1, start, end);
+  return tensor('float32', mask, [keys]);
+}
 
 /** The values at the end of `length` places; the rows before them predict nothing that is asked for. */
 const alignRight = (values: ArrayLike<number>, length: number): number[] =>
@@ -296,7 +310,10 @@ function readResult(outputs: Tensors, request: Request, { layers, heads, vocabul
     maxProbability: probe(PROBES.maxProbability),
     maxPosition: last(new Int32Array(count * request.probeRows), integers(PROBES.maxPosition)),
     sinkMass: probe(PROBES.sinkMass),
+    sinkMass4: probe(PROBES.sinkMass4),
+    localMass: probe(PROBES.localMass),
     spanMass: probe(PROBES.spanMass),
+    entropyOfMean: floats(NAMES.entropyOfMean).slice(-request.probeRows || Infinity),
   };
   const finite =
     probes.entropy.every(Number.isFinite) && nll.subarray(skipped).every(Number.isFinite) && margin.subarray(skipped).every(Number.isFinite);

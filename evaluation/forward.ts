@@ -2,7 +2,7 @@
  * One plain forward pass over a sequence of tokens: every row's argmax and loss, and of the last rows all there is.
  */
 import { chunkSizes } from './chunks.js';
-import type { Decoder, FeedResult } from './decoder.js';
+import type { Decoder, FeedOptions, FeedResult } from './decoder.js';
 
 export interface ForwardPass {
   /** [T] argmax of every row. */
@@ -22,7 +22,7 @@ const PIECE_TOKENS = 256;
  * @param tokens at least `rows` of them; the decoder must hold nothing and have room for all
  * @param rows the last rows, whose logits and probes are kept
  */
-export async function forwardPass(decoder: Decoder, tokens: readonly number[], rows: number, span: readonly [number, number] = [0, 0]): Promise<ForwardPass> {
+export async function forwardPass(decoder: Decoder, tokens: readonly number[], rows: number, probes: Pick<FeedOptions, 'spans' | 'localTokens'> = {}): Promise<ForwardPass> {
   const top1: number[] = [];
   const nll: number[] = [];
   let finite = true;
@@ -43,6 +43,6 @@ export async function forwardPass(decoder: Decoder, tokens: readonly number[], r
     if (size > 0) await feed(from, from + size, {});
     from += size;
   }
-  const last = await feed(firstRow, tokens.length, { keepLogits: true, probeRows: rows, span });
+  const last = await feed(firstRow, tokens.length, { keepLogits: true, probeRows: rows, ...probes });
   return { top1, nll: nll.slice(0, -1), last, finite };
 }

@@ -12,6 +12,8 @@ export const PROBES = {
   maxProbability: 'max_probability',
   maxPosition: 'max_position',
   sinkMass: 'sink_mass',
+  sinkMass4: 'sink_mass_4',
+  localMass: 'local_mass',
   spanMass: 'span_mass',
 } as const;
 export type ProbeName = keyof typeof PROBES;
@@ -30,14 +32,15 @@ export const DECODER = {
     probeStart: 'probe_start', // int64 [1]: first probed row of the chunk
     probePositions: 'probe_positions', // int64 [P]: positions of the probed rows
     probeKeys: 'probe_keys', // int64 [1]: n
-    spanStart: 'span_start', // int64 [1]
-    spanEnd: 'span_end', // int64 [1], exclusive
+    spanMask: 'span_mask', // float32 [n]: 1 where a key counts for spanMass
+    localTokens: 'local_tokens', // int64 [1]: keys that count for localMass, the row's own among them
   },
   outputs: {
     logits: 'logits', // float32 [R, vocabulary]
     top1: 'top1', // int64 [R]
     nll: 'nll', // float32 [R]
     margin: 'margin', // float32 [R]
+    entropyOfMean: 'entropy_of_mean', // float32 [P]
   },
   probes: PROBES,
 } as const;

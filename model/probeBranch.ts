@@ -2,7 +2,8 @@
  * Attention probes of the last P rows of a chunk, computed beside the fused attention, which shows no distribution.
  *
  *   p = softmax(q k^T / sqrt(headSize)) over the visible keys,  H = -sum p ln p (nats)
- *   also max p, its first position, p at key 0, sum of p over a span
+ *   also max p, its first position, and sums of p: key 0, keys 0 to 3, the last w keys, the keys of a mask
+ *   entropy of the mean: H of p averaged over all heads of all layers, never below the mean of H
  *
  * Entropy as Algorithm 1 of Zhong et al. 2025 (COLING, main.600) defines it; only the rows asked for are computed,
  * never an S x T matrix. A sum is added up in packets that follow its row's place in memory, so its last bits belong to the
@@ -18,8 +19,10 @@ interface ProbeInputs {
   readonly keys: Value;
   /** By layer, [1, P, n]: 0 where a key is visible, -1e9 where not; one value for all layers of one window. */
   readonly masks: readonly Value[];
-  readonly spanStart: Value;
-  readonly spanEnd: Value;
+  /** [n] */
+  readonly spanMask: Value;
+  /** [1, P, n]: 1 for the last w keys of a row */
+  readonly localMask: Value;
 }
 
 /** Declares the probes' inputs and what layers share. */
@@ -28,41 +31,58 @@ export function probeInputs(graph: GraphBuilder, config: ModelConfig): ProbeInpu
   const start = graph.input(names.probeStart, 'int64', [1]);
   const positions = graph.input(names.probePositions, 'int64', ['P']);
   const keys = graph.input(names.probeKeys, 'int64', [1]);
+  const zero = graph.constant('int64', [0], []);
+  const one = graph.constant('int64', [1], []);
+  const places: Places = {
+    keys: graph.node('Range', [zero, graph.node('Squeeze', [keys]), one]),
+    rows: graph.reshape(positions, 1, -1, 1),
+  };
+  const near = graph.node('Greater', [places.keys, graph.sub(places.rows, graph.input(names.localTokens, 'int64', [1]))]);
   return {
     start,
     keys,
-    masks: layerMasks(graph, config, positions, keys),
-    spanStart: graph.input(names.spanStart, 'int64', [1]),
-    spanEnd: graph.input(names.spanEnd, 'int64', [1]),
+    masks: layerMasks(graph, config, places),
+    spanMask: graph.input(names.spanMask, 'float32', ['n']),
+    localMask: graph.node('Where', [near, graph.scalar(1), graph.scalar(0)]),
   };
 }
 
+interface Places {
+  /** [n] */
+  readonly keys: Value;
+  /** [1, P, 1] */
+  readonly rows: Value;
+}
+
 /** A row at position p sees the keys k <= p, in a window of w keys only those of k > p - w. */
-function layerMasks(graph: GraphBuilder, { layers, windows }: ModelConfig, positions: Value, keys: Value): Value[] {
-  const zero = graph.constant('int64', [0], []);
-  const one = graph.constant('int64', [1], []);
-  const keyPositions = graph.node('Range', [zero, graph.node('Squeeze', [keys]), one]); // [n]
-  const rowPositions = graph.reshape(positions, 1, -1, 1);
-  const later = graph.node('Greater', [keyPositions, rowPositions]); // [1, P, n]
+function layerMasks(graph: GraphBuilder, { layers, windows }: ModelConfig, { keys, rows }: Places): Value[] {
+  const later = graph.node('Greater', [keys, rows]); // [1, P, n]
   const made = new Map<number | null, Value>();
   return Array.from({ length: layers }, (_, layer) => {
     const window = windows?.[layer] ?? null;
     const known = made.get(window);
     if (known !== undefined) return known;
     const hidden =
-      window === null ? later : graph.node('Or', [later, graph.node('LessOrEqual', [keyPositions, graph.sub(rowPositions, graph.ints(window))])]);
+      window === null ? later : graph.node('Or', [later, graph.node('LessOrEqual', [keys, graph.sub(rows, graph.ints(window))])]);
     const mask = graph.node('Where', [hidden, graph.scalar(HIDDEN_SCORE), graph.scalar(0)]);
     made.set(window, mask);
     return mask;
   });
 }
 
+export interface LayerProbes {
+  /** Each [heads, P]. */
+  readonly probes: Readonly<Record<ProbeName, Value>>;
+  /** [heads, P, n] */
+  readonly probabilities: Value;
+}
+
 /**
- * Probes of one layer, each [heads, P].
+ * Probes of one layer.
  * @param query [1, S, heads x headSize], rotated
  * @param presentKey [1, keyValueHeads, C, headSize], rotated
  */
-export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: number, query: Value, presentKey: Value, inputs: ProbeInputs): Record<ProbeName, Value> {
+export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: number, query: Value, presentKey: Value, inputs: ProbeInputs): LayerProbes {
   const { heads, keyValueHeads, headSize } = config;
   const rows = graph.slice(query, inputs.start, graph.ints(Number.MAX_SAFE_INTEGER), 1);
   const byHead = graph.transpose(graph.reshape(rows, -1, heads, headSize), 1, 0, 2); // [heads, P, headSize]
@@ -74,19 +94,35 @@ export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: num
 
   const logP = graph.node('LogSoftmax', [scores], { axis: { int: -1 } });
   const p = graph.node('Exp', [logP]);
-  return {
+  const probes = {
     entropy: graph.node('Neg', [graph.sumOver(graph.mul(p, logP), 2)]),
     maxProbability: graph.node('ReduceMax', [p, graph.ints(2)], { keepdims: { int: 0 } }),
     maxPosition: graph.node('ArgMax', [p], { axis: { int: 2 }, keepdims: { int: 0 } }),
     sinkMass: graph.sumOver(graph.slice(p, graph.ints(0), graph.ints(1), 2), 2),
-    spanMass: graph.sumOver(graph.slice(p, inputs.spanStart, inputs.spanEnd, 2), 2),
+    sinkMass4: graph.sumOver(graph.slice(p, graph.ints(0), graph.ints(4), 2), 2),
+    localMass: graph.sumOver(graph.mul(p, inputs.localMask), 2),
+    spanMass: graph.sumOver(graph.mul(p, inputs.spanMask), 2),
   };
+  return { probes, probabilities: p };
 }
 
-/** Makes the graph's outputs [layers, heads, P] of the layers' probes. */
-export function stackProbes(graph: GraphBuilder, layers: readonly Readonly<Record<ProbeName, Value>>[], config: ModelConfig): void {
+/** A probability of 0 times its logarithm is 0, not NaN: far below anything float32 can add to an entropy. */
+const LEAST_PROBABILITY = 1e-30;
+
+/** Entropy [P] of the distribution averaged over all heads of all layers. */
+function entropyOfMean(graph: GraphBuilder, layers: readonly LayerProbes[], { heads }: ModelConfig): Value {
+  const sums = layers.map(({ probabilities }) => graph.sumOver(probabilities, 0)); // [P, n]
+  const sum = sums.reduce((total, one) => graph.add(total, one));
+  const mean = graph.mul(sum, graph.scalar(1 / (layers.length * heads)));
+  const logarithm = graph.node('Log', [graph.node('Max', [mean, graph.scalar(LEAST_PROBABILITY)])]);
+  return graph.node('Neg', [graph.sumOver(graph.mul(mean, logarithm), 1)]);
+}
+
+/** Makes the graph's outputs of the layers' probes: [layers, heads, P] each, and one [P] over all of them. */
+export function stackProbes(graph: GraphBuilder, layers: readonly LayerProbes[], config: ModelConfig): void {
+  graph.output(DECODER.outputs.entropyOfMean, entropyOfMean(graph, layers, config), 'float32', ['P']);
   for (const [probe, name] of Object.entries(PROBES) as [ProbeName, string][]) {
-    const slices = layers.map((layer) => graph.node('Unsqueeze', [layer[probe], graph.ints(0)]));
+    const slices = layers.map((layer) => graph.node('Unsqueeze', [layer.probes[probe], graph.ints(0)]));
     graph.output(name, graph.concat(slices, 0), probe === 'maxPosition' ? 'int64' : 'float32', [config.layers, config.heads, 'P']);
   }
 }

@@ -14,7 +14,7 @@ describe('bits of logits and probes', () => {
   beforeAll(async () => {
     prompt = (await goldenPrompts()).find(({ inputTokens, method }) => inputTokens === 1024 && method === 'yarn') as GoldenPrompt;
     tokens = prompt.tokens.slice(0, prompt.inputTokens);
-    options = { logitRows: 4, targets: prompt.answer, keepLogits: true, probeRows: 4, span: [prompt.needleStart, prompt.needleStart + prompt.needleTokens] };
+    options = { logitRows: 4, targets: prompt.answer, keepLogits: true, probeRows: 4, spans: [[prompt.needleStart, prompt.needleStart + prompt.needleTokens]] };
     decoder = await openDecoder(starterFolder(prompt.checkpoint));
     decoder.useTable(tableFor(decoder, methodOfPrompt(prompt)), tokens.length);
     const result = await decoder.feed(tokens, options);
@@ -105,7 +105,7 @@ describe.each(['llama-gqa', 'llama-mqa', 'llama-tied'])('bits of %s', (name) => 
     const decoder = await openDecoder(goldenModelFolder(name));
     const table = tableFor(decoder, { name: 'ntk', factor: 4 });
     const tokens = Array.from({ length: 311 }, (_, index) => (index * 37 + (index >> 3)) % decoder.checkpoint.config.vocabularySize);
-    const options: FeedOptions = { logitRows: 5, targets: [1, 2, 3, 4, 5], keepLogits: true, probeRows: 5, span: [100, 120] };
+    const options: FeedOptions = { logitRows: 5, targets: [1, 2, 3, 4, 5], keepLogits: true, probeRows: 5, spans: [[100, 120]] };
     const results = new Set<string>();
     for (const [capacityTokens, chunkTokens] of [[311, 311], [311, 2], [311, 13], [400, 64], [4096, 256]] as const) {
       decoder.useTable(table, capacityTokens);
@@ -176,7 +176,7 @@ describe('a decoder', () => {
 
   it('takes a sequence of one token', async () => {
     decoder.useTable(tableFor(decoder, { name: 'none' }), 4);
-    const { rows, probes, finite } = await decoder.feed([0], { logitRows: 1, probeRows: 1, targets: [5], span: [0, 1] });
+    const { rows, probes, finite } = await decoder.feed([0], { logitRows: 1, probeRows: 1, targets: [5], spans: [[0, 1]] });
     expect(finite).toBe(true);
     expect(rows).toHaveLength(1);
     expect([...probes.spanMass]).toEqual(Array.from({ length: 9 }, () => 1));
@@ -201,7 +201,7 @@ describe('a decoder', () => {
     await expect(decoder.feed([256])).rejects.toThrow('256 is not one of 256 token ids');
     await expect(decoder.feed([1, 2], { logitRows: 3 })).rejects.toThrow('3 rows of 2 tokens');
     await expect(decoder.feed([1, 2], { logitRows: 2, targets: [1] })).rejects.toThrow('1 targets for 2 rows');
-    await expect(decoder.feed([1, 2], { span: [3, 6] })).rejects.toThrow('the span 3:6 lies outside 5 tokens');
+    await expect(decoder.feed([1, 2], { spans: [[3, 6]] })).rejects.toThrow('the span 3:6 lies outside 5 tokens');
     expect(() => decoder.rewind(4)).toThrow('cannot rewind 3 tokens to 4');
     expect(decoder.sharedWith([0, 5, 6])).toBe(3);
   });

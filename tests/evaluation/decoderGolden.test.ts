@@ -22,6 +22,8 @@ interface GoldenCase {
   /** [layers][heads][rows][entropy, max p, its position, p at key 0, p on the span, p on the last 10] */
   attention: number[][][][];
   max_position_uncertain: number[][];
+  /** [rows] */
+  entropy_of_mean: number[];
 }
 interface GoldenForward {
   prompt: number[];
@@ -61,23 +63,25 @@ describe('the decoder', () => {
     const decoder = await Decoder.open(checkpoint, { threads: 1, dtype: 'f32' });
     for (const expected of golden.cases) {
       decoder.useTable({ inverseFrequencies: expected.inv_freq, attentionFactor: expected.attention_factor }, golden.prompt.length);
-      const { top1, nll, last, finite } = await forwardPass(decoder, golden.prompt, golden.rows, golden.span);
+      const { top1, nll, last, finite } = await forwardPass(decoder, golden.prompt, golden.rows, { spans: [golden.span], localTokens: 10 });
       expect(finite).toBe(true);
 
       const [logits, losses, entropy, probability] = [new Largest(), new Largest(), new Largest(), new Largest()];
       expected.logits.forEach((row, index) => row.forEach((logit, token) => logits.see(last.rows[index]?.logits?.[token], logit)));
+      expected.entropy_of_mean.forEach((h, row) => entropy.see(last.probes.entropyOfMean[row], h));
       expected.nll.forEach((loss, index) => losses.see(nll[index], loss));
       expect(nll).toHaveLength(expected.nll.length);
       top1.forEach((token, row) => {
         if (!expected.top1_uncertain.includes(row)) expect(token).toBe(expected.top1[row]);
       });
       const uncertain = new Set(expected.max_position_uncertain.map(String));
-      expected.attention.forEach((heads, layer) => heads.forEach((rows, head) => rows.forEach(([h, maximum, position, sink, span], row) => {
+      expected.attention.forEach((heads, layer) => heads.forEach((rows, head) => rows.forEach(([h, maximum, position, sink, span, last10], row) => {
         const index = (layer * heads.length + head) * rows.length + row;
         entropy.see(last.probes.entropy[index], h);
         probability.see(last.probes.maxProbability[index], maximum);
         probability.see(last.probes.sinkMass[index], sink);
         probability.see(last.probes.spanMass[index], span);
+        probability.see(last.probes.localMass[index], last10);
         if (!uncertain.has(String([layer, head, row]))) expect(last.probes.maxPosition[index]).toBe(position);
       })));
       expect(logits.value).toBeLessThan(LOGIT_TOLERANCE);
@@ -100,7 +104,7 @@ describe('the decoder', () => {
     const table = { inverseFrequencies: first.inv_freq, attentionFactor: first.attention_factor };
     const fed = async (chunkTokens?: number): Promise<string> => {
       decoder.useTable(table, tokens.length);
-      const options = { logitRows: rows, targets: tokens.slice(-rows), keepLogits: true, probeRows: rows, span, ...(chunkTokens !== undefined && { chunkTokens }) };
+      const options = { logitRows: rows, targets: tokens.slice(-rows), keepLogits: true, probeRows: rows, spans: [span], ...(chunkTokens !== undefined && { chunkTokens }) };
       return bitsOf(await decoder.feed(tokens, options));
     };
     const whole = await fed();
@@ -120,7 +124,7 @@ describe('the starter models', () => {
         logitRows: rows,
         targets: prompt.answer,
         probeRows: rows,
-        span: [prompt.needleStart, prompt.needleStart + prompt.needleTokens],
+        spans: [[prompt.needleStart, prompt.needleStart + prompt.needleTokens]],
       });
       expect(result.rows.every((row, index) => row.top1 === prompt.answer[index])).toBe(prompt.exactMatch === 1);
       losses.see(result.rows.reduce((sum, row) => sum + row.nll, 0) / rows, prompt.meanAnswerNll);
