@@ -89,7 +89,7 @@ export function configOf(file: string, json: unknown): ConfigFile {
   const keyValueHeads = fields.num_key_value_heads ?? fields.num_attention_heads;
   const headSize = fields.head_dim ?? family?.headSize ?? fields.hidden_size / fields.num_attention_heads;
   const rope = ropeSettings(fields, headSize);
-  const invalid = [...divisibility(fields, keyValueHeads, headSize), ...shortLists(fields), ...rope.invalid];
+  const invalid = [...divisibility(fields, keyValueHeads, headSize), ...oddRotation(rope.geometry, headSize), ...shortLists(fields), ...rope.invalid];
   if (invalid.length > 0) throw new RopesweepError('CHECKPOINT_INVALID', invalid.map(at));
   if (rope.unsupported.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', rope.unsupported.map(at));
 
@@ -130,6 +130,11 @@ async function readText(place: string, file: string): Promise<string> {
     );
   }
 }
+
+const oddRotation = ({ rotarySize }: RopeGeometry, headSize: number): Problem[] =>
+  rotarySize === headSize || (rotarySize > 0 && rotarySize % 2 === 0)
+    ? []
+    : [{ where: 'partial_rotary_factor', what: `${rotarySize} of a head's ${headSize} dimensions cannot rotate in pairs` }];
 
 function parseJson(file: string, text: string): unknown {
   try {
