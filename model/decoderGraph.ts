@@ -3,7 +3,7 @@
  * Its layers are those of every graph of a decoder (decoderLayers.ts).
  */
 import { answerRows } from './answerRows.js';
-import { fusedAttention, type Rotation } from './attention.js';
+import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { cacheNames, DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
@@ -39,7 +39,7 @@ export function decoderGraph(source: GraphSource): Uint8Array {
 
   const layers = decoderLayers(graph, source, {
     tokens,
-    rotation,
+    rotate: (value, heads) => rotate(graph, value, heads, rotation),
     attend: (layer, projected) => attend(graph, config, layer, projected, run),
   });
   const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, query, presentKey, probes));

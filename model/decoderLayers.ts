@@ -8,7 +8,6 @@
  * float32 (a float16 activation is rounded once, at its end).
  */
 import { RopesweepError } from '../domain/errors.js';
-import { rotate, type Rotation } from './attention.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { ModelConfig, Projection } from './config.js';
 import { assertIndexable } from './elementLimit.js';
@@ -28,7 +27,8 @@ export interface Projected {
 export interface LayerParts {
   /** int64 [1, S] */
   readonly tokens: Value;
-  readonly rotation: Rotation;
+  /** Of queries or keys in float32, [1, S, heads x headSize]. */
+  readonly rotate: (value: Value, heads: number) => Value;
   /** Mixed values [1, S, heads x headSize], and all keys so far, [1, keyValueHeads, at least T, headSize]. */
   readonly attend: (layer: number, projected: Projected) => { readonly mixed: Value; readonly presentKey: Value };
   /** Type of the weights; float32 if absent. */
@@ -43,7 +43,7 @@ export interface DecoderLayers {
 }
 
 /** @throws RopesweepError MODEL_UNSUPPORTED if a weight has 2^31 elements or more */
-export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens, rotation, attend, type = 'float32' }: LayerParts): DecoderLayers {
+export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens, rotate, attend, type = 'float32' }: LayerParts): DecoderLayers {
   const { config } = source;
   referWeights(graph, source, type);
   const inFloat32 = (value: Value, compute: (value: Value) => Value): Value =>
@@ -59,7 +59,7 @@ export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens
     /** Queries or keys: a norm of each head where the family has one, then the rotation where the layer has one. */
     const turned = (value: Value, heads: number, norm: string): Value => {
       const normed = config.queryKeyNorm ? headNorm(graph, config, value, heads, norm) : value;
-      return config.unrotatedLayers?.includes(layer) ? normed : inFloat32(normed, (wide) => rotate(graph, wide, heads, rotation));
+      return config.unrotatedLayers?.includes(layer) ? normed : inFloat32(normed, (wide) => rotate(wide, heads));
     };
 
     const normed = graph.rmsNorm(hidden, names.attentionNorm, config.rmsNormEpsilon);

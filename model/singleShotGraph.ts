@@ -7,7 +7,7 @@
  * MultiHeadAttention with every key-value head repeated for its query heads.
  */
 import { answerRows } from './answerRows.js';
-import { fusedAttention, type Rotation } from './attention.js';
+import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
@@ -38,7 +38,7 @@ export function singleShotGraph(source: GraphSource, { type, rows }: SingleShotO
   const probes = probeInputs(graph, config);
   const layers = decoderLayers(graph, source, {
     tokens: graph.input(inputs.tokens, 'int64', [1, 'S']),
-    rotation,
+    rotate: (value, heads) => rotate(graph, value, heads, rotation),
     type,
     attend: (layer, projected) => {
       const window = config.windows?.[layer] ?? null;
