@@ -3,7 +3,8 @@
  *
  *   nll[t] = -ln p(token t + 1 given tokens 0..t)
  */
-import type { Decoder } from './decoder.js';
+import { chunkSizes } from './chunks.js';
+import type { SequenceDecoder } from './sequenceDecoder.js';
 
 /** Logits that exist at one time: 64 MiB in float32, and as much again for their logarithms. */
 const LOGITS_AT_ONCE = 2 ** 24;
@@ -18,7 +19,7 @@ export class SequenceLosses {
 
   /** The decoder must have room for all tokens but the last, and not be fed by others meanwhile. */
   constructor(
-    private readonly decoder: Decoder,
+    private readonly decoder: SequenceDecoder,
     private readonly tokens: Int32Array,
     private readonly pieceLength = pieceTokens(decoder.checkpoint.config.vocabularySize),
   ) {
@@ -31,11 +32,12 @@ export class SequenceLosses {
    */
   async upTo(count: number): Promise<Float32Array> {
     const { decoder, tokens } = this;
-    decoder.rewind(this.#known === 0 ? 0 : Math.min(this.#known, decoder.length));
-    while (this.#known < count - 1) {
-      const from = this.#known;
-      const to = Math.min(from + this.pieceLength, count - 1);
-      const { rows } = await decoder.feed(tokens.subarray(from, to), { logitRows: to - from, targets: tokens.subarray(from + 1, to + 1) });
+    decoder.rewind(Math.min(this.#known, decoder.length));
+    const wanted = Math.max(0, count - 1 - this.#known);
+    const cut = { headSize: decoder.checkpoint.config.headSize, rows: 0, longest: this.pieceLength };
+    for (const size of wanted === 0 ? [] : (chunkSizes(wanted, cut) ?? [wanted])) {
+      const [from, to] = [this.#known, this.#known + size];
+      const { rows } = await decoder.feed(tokens.subarray(from, to), { logitRows: size, targets: tokens.subarray(from + 1, to + 1) });
       for (const [row, { nll }] of rows.entries()) this.#nll[from + row] = nll;
       this.#known = to;
     }
