@@ -2,21 +2,22 @@ import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import { digest } from '../../domain/identity.js';
-import type { ResolvedNeedleTask } from '../../domain/task.js';
-import { buildPrompt, minimumContextTokens, tokensBeforeNeedle, type Prompt } from '../../prompts/build.js';
+import { buildPrompt, type Prompt, type Span } from '../../prompts/build.js';
+import { layOut, minimumContextTokens, tokensBeforeNeedle } from '../../prompts/layout.js';
 import { drawNeedle } from '../../prompts/needle.js';
-import { promptSource } from '../../prompts/source.js';
-import { starterTask } from './starterTask.js';
+import type { PromptPieces } from '../../prompts/pieces.js';
+import { layoutSource, promptSource } from '../../prompts/source.js';
+import { starterTask, type StarterTask } from './starterTask.js';
 
 const LENGTHS = [13, 14, 64, 128, 257, 1024];
 const DEPTHS = [0, 0.1, 0.25, 0.5, 0.9, 1];
 const SEEDS = [0, 1, 2, 4_294_967_297];
 
-let task: ResolvedNeedleTask;
+let task: StarterTask;
 let prompt: (contextTokens: number, depth: number, seed: number) => Prompt;
 beforeAll(async () => {
   task = await starterTask();
-  const source = promptSource(task);
+  const source = await promptSource(task, null);
   prompt = (contextTokens, depth, seed) => source(contextTokens, { depth, seed });
 });
 
@@ -24,15 +25,23 @@ function everyPrompt(check: (built: Prompt, at: { contextTokens: number; depth: 
   for (const contextTokens of LENGTHS) for (const depth of DEPTHS) for (const seed of SEEDS) check(prompt(contextTokens, depth, seed), { contextTokens, depth, seed });
 }
 
-const fillerOf = (built: Prompt): number[] => [...built.tokens.subarray(1, built.needleSpan[0]), ...built.tokens.subarray(built.needleSpan[1], -5)];
+function spanOf({ needleSpans }: Prompt): Span {
+  const [span] = needleSpans;
+  if (span === undefined || needleSpans.length !== 1) throw new Error('one needle was expected');
+  return span;
+}
+
+const fillerOf = (built: Prompt): number[] => [...built.tokens.subarray(1, spanOf(built)[0]), ...built.tokens.subarray(spanOf(built)[1], -5)];
 
 describe('a prompt', () => {
   it('has exactly contextTokens tokens: head, filler, needle, question, answer but its last token', () => {
     everyPrompt((built, { contextTokens, seed }) => {
-      const { needleIds, questionIds, answerIds } = drawNeedle(task.needle, seed);
+      const drawn = drawNeedle(task.needle, seed);
+      if (drawn.form !== 'ids') throw new Error('symbols are ids');
+      const { needleIds, questionIds, answerIds } = drawn;
       expect(built.tokens).toHaveLength(contextTokens);
       expect(built.tokens[0]).toBe(0);
-      expect([...built.tokens.subarray(...built.needleSpan)]).toEqual(needleIds);
+      expect([...built.tokens.subarray(...spanOf(built))]).toEqual(needleIds);
       expect([...built.tokens.subarray(-5)]).toEqual([...questionIds, ...answerIds.slice(0, 3)]);
       expect(built.answerIds).toEqual(answerIds);
     });
@@ -40,7 +49,7 @@ describe('a prompt', () => {
 
   it('asks for the answer at its last rows: the key, then each answer token but the last', () => {
     everyPrompt((built, { contextTokens }) => {
-      const [, key, ...answer] = built.tokens.subarray(...built.needleSpan);
+      const [, key, ...answer] = built.tokens.subarray(...spanOf(built));
       expect(built.answerRows).toEqual([contextTokens - 4, contextTokens]);
       expect([...built.tokens.subarray(...built.answerRows)]).toEqual([key, ...answer.slice(0, 3)]);
     });
@@ -48,10 +57,10 @@ describe('a prompt', () => {
 
   it('puts the needle after round(depth x filler) haystack tokens', () => {
     everyPrompt((built, { contextTokens, depth }) => {
-      expect(built.needleSpan[0]).toBe(1 + Math.floor(depth * (contextTokens - 12) + 0.5));
+      expect(spanOf(built)[0]).toBe(1 + Math.floor(depth * (contextTokens - 12) + 0.5));
     });
-    expect(prompt(128, 0, 1).needleSpan).toEqual([1, 7]);
-    expect(prompt(128, 1, 1).needleSpan).toEqual([117, 123]);
+    expect(spanOf(prompt(128, 0, 1))).toEqual([1, 7]);
+    expect(spanOf(prompt(128, 1, 1))).toEqual([117, 123]);
   });
 
   it('rounds halves up', () => {
@@ -62,7 +71,7 @@ describe('a prompt', () => {
   it('holds the symbols of needle and question nowhere else', () => {
     everyPrompt((built) => {
       for (const id of fillerOf(built)) expect(id >= 4 && id < 96).toBe(true);
-      const [, key] = built.tokens.subarray(...built.needleSpan);
+      const [, key] = built.tokens.subarray(...spanOf(built));
       expect(built.tokens.filter((id) => id === key)).toHaveLength(2);
       expect(new Set(built.answerIds).size).toBe(4);
     });
@@ -77,9 +86,9 @@ describe('a prompt', () => {
     }
   });
 
-  it('does not depend on what was asked before', () => {
-    const fresh = promptSource(task);
-    const longFirst = promptSource(task);
+  it('does not depend on what was asked before', async () => {
+    const fresh = await promptSource(task, null);
+    const longFirst = await promptSource(task, null);
     longFirst(4096, { depth: 0.5, seed: 1 });
     expect(longFirst(128, { depth: 0.25, seed: 1 })).toEqual(fresh(128, { depth: 0.25, seed: 1 }));
   });
@@ -102,23 +111,28 @@ describe('a prompt', () => {
       const filler = Int32Array.from([...tokens.slice(1, needleStart), ...tokens.slice(needleStart + needleTokens, -5)]);
       const needleIds = tokens.slice(needleStart, needleStart + needleTokens);
       const depth = needleStart < inputTokens / 2 ? 0.1 : 0.6;
-      const built = buildPrompt({
-        haystack: { prefix: (count) => filler.subarray(0, count) },
-        needle: { needleIds, questionIds: tokens.slice(-5, -3), answerIds: answer },
-        template: { headIds: [0] },
-        contextTokens: inputTokens,
-        depth,
-      });
+      const pieces: PromptPieces = { headIds: [0], needles: [{ ids: needleIds, answer: { ids: answer, text: null } }], questionIds: tokens.slice(-5, -3), separatorIds: [], order: 'asked' };
+      const built = buildPrompt(pieces, layOut(pieces, { contextTokens: inputTokens, depth, seed: 1 }, null), { prefix: (count) => filler.subarray(0, count), sentenceEnds: null });
       expect([...built.tokens]).toEqual(tokens);
-      expect(built.needleSpan).toEqual([needleStart, needleStart + needleTokens]);
+      expect(spanOf(built)).toEqual([needleStart, needleStart + needleTokens]);
     }
   });
 
   it('is refused where the context leaves no haystack, with the length it needs', () => {
-    expect(minimumContextTokens(task)).toBe(13);
+    expect(minimumContextTokens(task, SEEDS, null)).toBe(13);
     expect(prompt(13, 0.5, 1).tokens).toHaveLength(13);
     const refusal = (): unknown => prompt(12, 0.5, 1);
     expect(refusal).toThrow(RopesweepError);
     expect(refusal).toThrow(/takes 12 tokens without its haystack/);
+  });
+
+  it('stands where its layout says, which needs no tokens', async () => {
+    const layout = await layoutSource(task, null);
+    everyPrompt((built, { contextTokens, depth, seed }) => {
+      const { headTokens, fillerTokens, needles, questionTokens, answerTokens } = layout(contextTokens, { depth, seed });
+      expect(needles).toEqual([{ index: 0, before: spanOf(built)[0] - 1, tokens: 6 }]);
+      expect(headTokens + fillerTokens + 6 + questionTokens + answerTokens - 1).toBe(contextTokens);
+      expect(built.answers).toBeNull();
+    });
   });
 });

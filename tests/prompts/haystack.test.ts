@@ -1,14 +1,24 @@
-import { readFile } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
-import { haystackSchema } from '../../domain/spec.js';
+import { haystackSchema } from '../../domain/promptSpec.js';
 import { haystackDigest, haystackIdRanges, openHaystack, resolveHaystack } from '../../prompts/haystack.js';
 import { needleDigest } from '../../prompts/needle.js';
 import { templateDigest } from '../../prompts/template.js';
 import { starterTask } from './starterTask.js';
 
 const spec = haystackSchema.parse({ kind: 'markov', file: 'filler.json' });
-const resolveText = (text: string) => resolveHaystack(spec, () => Promise.resolve(text));
+
+const folder = await mkdtemp(path.join(tmpdir(), 'ropesweep-haystack-'));
+afterAll(() => rm(folder, { recursive: true }));
+
+async function resolveText(text: string) {
+  const file = path.join(folder, 'filler.json');
+  await writeFile(file, text);
+  return resolveHaystack(spec, () => Promise.resolve(file));
+}
 
 async function refusalOf(text: string): Promise<RopesweepError> {
   const error: unknown = await resolveText(text).then(() => null, (reason: unknown) => reason);
@@ -25,7 +35,7 @@ describe('the Markov haystack', () => {
 
   it('jumps and follows successors as often as its description says', async () => {
     const { haystack } = await starterTask();
-    const ids = openHaystack(haystack, 7).prefix(200_001);
+    const ids = (await openHaystack(haystack, null))(7).prefix(200_001);
     const symbols = haystack.successors.length;
     // Rank r of 8: e^(-r/s) - e^(-(r+1)/s), the last rank takes the tail. A symbol may stand at two ranks of a row.
     const tail = (rank: number) => Math.exp(-rank / haystack.rankScale);
@@ -74,8 +84,8 @@ describe('the Markov haystack', () => {
 describe('digests', () => {
   it('change with every parameter and not with the path of a file', async () => {
     const { haystack, needle, template } = await starterTask();
-    const text = await readFile('models/starter/filler.json', 'utf8');
-    const elsewhere = await resolveHaystack({ ...spec, file: 'copy.json' }, () => Promise.resolve(text));
+    if (needle.kind !== 'symbols') throw new Error('the starter needle is made of symbols');
+    const elsewhere = await resolveHaystack(spec, () => Promise.resolve('models/starter/filler.json'));
     expect(haystackDigest(elsewhere)).toBe(haystackDigest(haystack));
     const digests = [
       haystackDigest(haystack),
