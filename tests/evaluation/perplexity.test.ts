@@ -1,5 +1,4 @@
 /** Losses of documents: against another implementation in float64, against a plain loop, and to the bit however they are cut. */
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import { id, type CellKey } from '../../domain/ids.js';
