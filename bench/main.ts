@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json FILE]`: runs one benchmark, prints its figures and ratios, exits 1 where a ratio is short
+ * `npm run bench -- NAME [--only RATIO...] [--quick] [--json FILE]`: runs one benchmark, prints its figures and ratios, exits 1 where a ratio is short
  * of what is required.
  */
 import { execFileSync } from 'node:child_process';
@@ -9,9 +9,9 @@ import Table from 'cli-table3';
 import { Argument, Command } from 'commander';
 import { packageFile } from '../infra/packageRoot.js';
 import { engine } from './engine.js';
-import type { BenchResult } from './result.js';
+import type { BenchOptions, BenchResult } from './result.js';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<BenchResult>>> = { engine };
+const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = { engine };
 
 const machine = (): string =>
   `${String(cpus().length)} x ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${String(Math.round(totalmem() / 2 ** 30))} GiB, Node ${process.version}`;
@@ -36,9 +36,11 @@ function print({ figures, ratios }: BenchResult): void {
 
 await new Command('bench')
   .addArgument(new Argument('<name>', 'which benchmark').choices(Object.keys(BENCHMARKS)))
+  .option('--only <names...>', 'measure only what begins with these, e.g. prefill-vs-sdpa@4k or grid', [])
+  .option('--quick', 'few rounds and short lengths', false)
   .option('--json <file>', 'also write the result as JSON')
-  .action(async (name: string, { json }: { json?: string }) => {
-    const result = await BENCHMARKS[name]?.();
+  .action(async (name: string, { json, only, quick }: { json?: string; only: string[]; quick: boolean }) => {
+    const result = await BENCHMARKS[name]?.({ only, quick });
     if (result === undefined) return;
     print(result);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ name, commit: commit(), machine: machine(), ...result }, null, 2)}\n`);

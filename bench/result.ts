@@ -28,9 +28,12 @@ export const rateRatio = (ours: number, other: number, unit: string, against: st
   required,
 });
 
-export const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const [low, high] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
-  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
-};
+/** The shortest of several times: what the machine does when nothing else disturbs it. */
+export const best = (seconds: readonly number[]): number => Math.min(...seconds);
+
+export interface BenchOptions {
+  /** Beginnings of the names of what is to be measured; empty for all. */
+  readonly only: readonly string[];
+  /** Few rounds, short lengths: shows that it works, not how fast. */
+  readonly quick: boolean;
+}
