@@ -15,10 +15,13 @@ import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
 import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
 import { KvCache } from './kvCache.js';
+import type { SequenceDecoder } from './sequenceDecoder.js';
 
 export interface DecoderOptions {
   readonly threads: number;
   readonly dtype: ComputeDtype;
+  /** Whether feeds may ask for attention distributions; no if absent. */
+  readonly distributions?: boolean;
 }
 
 export interface FeedOptions {
@@ -34,6 +37,8 @@ export interface FeedOptions {
   readonly spans?: readonly (readonly [start: number, end: number])[];
   /** Keys that `localMass` sums over: the last w of a row, its own among them; 1 if absent. */
   readonly localTokens?: number;
+  /** Edges of the bins of `massBelow`, the same number for every probed row. Takes a decoder with distributions. */
+  readonly edges?: readonly (readonly number[])[];
   /** Tokens a chunk at most, at least 2; the engine's choice if absent. */
   readonly chunkTokens?: number;
 }
@@ -70,11 +75,14 @@ export interface AttentionProbes {
 export interface FeedResult {
   readonly rows: readonly AnswerRow[];
   readonly probes: AttentionProbes;
+  /** [layers][heads][edges] mean over the probed rows of the attention mass on keys below each edge; with `edges`. */
+  readonly massBelow: Float64Array;
   /** False if a row or probe is infinite or not a number: the cell has diverged. */
   readonly finite: boolean;
 }
 
-export class Decoder {
+export class Decoder implements SequenceDecoder {
+  readonly keepsKv = true;
   #cache: KvCache | null = null;
   #cos: RuntimeTensor | null = null;
   #sin: RuntimeTensor | null = null;
@@ -85,11 +93,12 @@ export class Decoder {
   private constructor(
     readonly checkpoint: Checkpoint,
     private readonly session: Session,
+    private readonly distributions: boolean,
   ) {}
 
   /** @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED */
-  static async open(checkpoint: Checkpoint, { threads }: DecoderOptions): Promise<Decoder> {
-    return new Decoder(checkpoint, await openSession(decoderGraph(checkpoint), { threads }));
+  static async open(checkpoint: Checkpoint, { threads, distributions = false }: DecoderOptions): Promise<Decoder> {
+    return new Decoder(checkpoint, await openSession(decoderGraph(checkpoint, { distributions }), { threads }), distributions);
   }
 
   get layers(): number {
@@ -172,7 +181,7 @@ export class Decoder {
       await this.#run(position, size, { ...request, logitRows: 0, probeRows: 0, targets: [] }, {});
       position += size;
     }
-    const wanted = { ...ROW_OUTPUTS, ...(request.keepLogits && LOGITS_OUTPUT), ...(request.probeRows > 0 && PROBE_OUTPUTS) };
+    const wanted = { ...ROW_OUTPUTS, ...(request.keepLogits && LOGITS_OUTPUT), ...(request.probeRows > 0 && PROBE_OUTPUTS), ...(request.edges.length > 0 && DISTRIBUTION_OUTPUT) };
     const outputs = await this.#run(position, end - position, request, wanted);
     this.#length = end;
     this.#fedTokens += end - start;
@@ -198,7 +207,7 @@ export class Decoder {
   }
 
   #check(tokens: ArrayLike<number>, options: FeedOptions): Request {
-    const { logitRows = 0, probeRows = 0, targets = [], keepLogits = false, spans = [], localTokens = 1, chunkTokens } = options;
+    const { logitRows = 0, probeRows = 0, targets = [], keepLogits = false, spans = [], localTokens = 1, edges = [], chunkTokens } = options;
     const { vocabularySize } = this.checkpoint.config;
     const end = this.#length + tokens.length;
     if (tokens.length === 0) throw internal('a feed needs at least one token');
@@ -217,7 +226,8 @@ export class Decoder {
     }
     const rows = Math.max(logitRows, probeRows, FEWEST_ROWS);
     assertGraphFits(this.checkpoint.config, { capacityTokens: this.capacityTokens, chunkTokens: Math.max(rows, chunkTokens ?? LONGEST_CHUNK), rows });
-    return { logitRows, probeRows, targets, keepLogits, spans, localTokens };
+    if (edges.length !== 0 && (!this.distributions || edges.length !== probeRows || probeRows < FEWEST_ROWS)) throw internal(`edges for ${edges.length} of ${probeRows} rows`);
+    return { logitRows, probeRows, targets, keepLogits, spans, localTokens, edges };
   }
 
   async #run(position: number, size: number, request: Request, outputs: Readonly<Record<string, null>>): Promise<Tensors> {
@@ -242,6 +252,7 @@ export class Decoder {
       [inputs.probeKeys]: int64([probed === 0 ? 1 : end]),
       [inputs.spanMask]: spanMask(request.spans, probed === 0 ? 1 : end),
       [inputs.localTokens]: int64([request.localTokens]),
+      ...(this.distributions && { [inputs.edges]: edgeInput(request.edges, probed) }),
     };
     try {
       const results = await this.session.run(feeds, { ...this.#cache.outputs, ...outputs });
@@ -260,6 +271,7 @@ type Request = Required<Omit<FeedOptions, 'chunkTokens'>>;
 const OUT_OF_MEMORY = /failed to allocate|bad_alloc|bad allocation|out of memory/i;
 const { outputs: NAMES, probes: PROBES } = DECODER;
 const ROW_OUTPUTS = { [NAMES.top1]: null, [NAMES.nll]: null, [NAMES.margin]: null };
+const DISTRIBUTION_OUTPUT = { [NAMES.massBelow]: null };
 const LOGITS_OUTPUT = { [NAMES.logits]: null };
 const PROBE_OUTPUTS = { ...Object.fromEntries(Object.values(PROBES).map((name) => [name, null])), [NAMES.entropyOfMean]: null };
 
@@ -273,6 +285,12 @@ function spanMask(spans: Request['spans'], keys: number): RuntimeTensor {
   const mask = new Float32Array(keys);
   for (const [start, end] of spans) mask.fill(1, start, end);
   return tensor('float32', mask, [keys]);
+}
+
+/** [1, P, E]; one edge at 0 where none is asked for. */
+function edgeInput(edges: Request['edges'], rows: number): RuntimeTensor {
+  const [first] = edges;
+  return int64(first === undefined || rows === 0 ? Array.from({ length: rows }, () => 0) : edges.flat(), [1, rows, rows === 0 ? 1 : (first?.length ?? 1)]);
 }
 
 /** The values at the end of `length` places; the rows before them predict nothing that is asked for. */
@@ -317,5 +335,6 @@ function readResult(outputs: Tensors, request: Request, { layers, heads, vocabul
   };
   const finite =
     probes.entropy.every(Number.isFinite) && nll.subarray(skipped).every(Number.isFinite) && margin.subarray(skipped).every(Number.isFinite);
-  return { rows, probes, finite };
+  const massBelow = request.edges.length === 0 ? new Float64Array(0) : (outputs[NAMES.massBelow]?.data as Float64Array);
+  return { rows, probes, massBelow, finite };
 }

@@ -7,153 +7,190 @@
  * are decoded greedily afterwards, so that `entropy` is Algorithm 1's (Zhong et al., COLING 2025): for each generated
  * token, H = -sum p ln p of that step's attention row, averaged over the generated tokens, layers and heads.
  */
-import { createHash } from 'node:crypto';
 import { HEAD_PROBES, type HeadProbe, type NeedleNumbers } from '../domain/measurement.js';
-import type { Prompt } from '../prompts/build.js';
-import type { Decoder, FeedResult } from './decoder.js';
+import type { Prompt, Span } from '../prompts/build.js';
+import { stringRecall } from '../prompts/stringRecall.js';
+import type { AnswerRow, FeedResult } from './decoder.js';
+import { decodeGreedily } from './greedy.js';
+import { byHead, byRow, mean, packFloats } from './probeMeans.js';
+import type { SequenceDecoder } from './sequenceDecoder.js';
+import { tokenDigest } from './tokenDigest.js';
+import { normalizedEntropies, visibleKeys } from './visibleKeys.js';
 
-/** A cell whose logits or attention are not finite. */
-export interface Diverged {
-  readonly diverged: true;
+export interface EvaluatedNeedle {
+  /** null where logits or attention are not finite: the cell has diverged. */
+  readonly numbers: NeedleNumbers | null;
+  /** Tokens fed while decoding greedily. */
+  readonly completionTokens: number;
+}
+
+/** What turns generated ids into text; null for models whose tokens are no text. */
+export interface AnswerText {
+  readonly decode: (ids: readonly number[]) => string;
+  readonly endTokens: ReadonlySet<number>;
 }
 
 export interface NeedleOptions {
   /** Whether numbers per layer and head are kept. */
   readonly heads: boolean;
+  /** Width of the window of localMass. */
+  readonly localTokens: number;
+  /** Tokens to decode greedily after the question; 0: as many as the answer has, where the cell fails. */
+  readonly generateTokens: number;
+  readonly text: AnswerText | null;
 }
 
 type Probes = FeedResult['probes'];
 
-/** Mean over layers and heads of one probe at one row; probes are [layers][heads][rows]. */
-function meanAtRow(values: Float32Array, rows: number, row: number): number {
-  const pairs = values.length / rows;
-  let sum = 0;
-  for (let pair = 0; pair < pairs; pair += 1) sum += values[pair * rows + row] ?? 0;
-  return sum / pairs;
-}
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-const allRows = (values: Float32Array, rows: number): number[] =>
-  Array.from({ length: rows }, (_, row) => meanAtRow(values, rows, row));
-
-/** [HEAD_PROBES][layers][heads] float32, little-endian, base64: the mean over rows of each probe. */
-function packHeads(probes: Probes, rows: number): string {
-  const source: Record<HeadProbe, Float32Array> = {
-    entropy: probes.entropy,
-    maxProbability: probes.maxProbability,
-    sinkMass: probes.sinkMass,
-    needleMass: probes.spanMass,
-  };
-  const pairs = probes.entropy.length / rows;
-  const bytes = Buffer.alloc(HEAD_PROBES.length * pairs * 4);
-  HEAD_PROBES.forEach((name, probe) => {
-    for (let pair = 0; pair < pairs; pair += 1) {
-      let sum = 0;
-      for (let row = 0; row < rows; row += 1) sum += source[name][pair * rows + row] ?? 0;
-      bytes.writeFloatLE(sum / rows, (probe * pairs + pair) * 4);
-    }
-  });
-  return bytes.toString('base64');
-}
-
-/** SHA-256 over the token ids as 32-bit little-endian integers. */
-export function tokenDigest(tokens: Int32Array): string {
-  const bytes = Buffer.alloc(tokens.length * 4);
-  tokens.forEach((token, index) => bytes.writeInt32LE(token, index * 4));
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** A row's entropy and token while decoding greedily. */
-interface GreedyStep {
-  readonly token: number;
-  readonly entropy: number;
-}
-
 /**
- * Decodes the rows after the first wrong one, feeding what the model generated.
- * @returns the steps from `firstWrong + 1` on, or null if a logit was not finite.
+ * Evaluates one prompt on a decoder that may hold a prefix of it.
+ * The decoder needs room for the prompt and for `generateTokens` besides.
  */
-async function completeGreedily(decoder: Decoder, prompt: Prompt, firstWrong: number, wrongToken: number): Promise<GreedyStep[] | null> {
-  const answerRows = prompt.answerIds.length;
-  const firstRow = prompt.tokens.length - answerRows;
-  const steps: GreedyStep[] = [];
-  let token = wrongToken;
-  decoder.rewind(firstRow + firstWrong + 1);
-  for (let row = firstWrong + 1; row < answerRows; row += 1) {
-    const step = await decoder.feed([token], { logitRows: 1, probeRows: 1 });
-    const [top] = step.rows;
-    if (top === undefined || !step.finite) return null;
-    token = top.top1;
-    steps.push({ token, entropy: meanAtRow(step.probes.entropy, 1, 0) });
-  }
-  return steps;
-}
-
-/**
- * Evaluates one prompt on a decoder whose cache may hold a prefix of it.
- *
- * @param sharedTokens how much of the cache is a prefix of this prompt
- */
-export async function evaluateNeedle(
-  decoder: Decoder,
-  prompt: Prompt,
-  sharedTokens: number,
-  options: NeedleOptions,
-): Promise<NeedleNumbers | Diverged> {
+export async function evaluateNeedle(decoder: SequenceDecoder, prompt: Prompt, options: NeedleOptions): Promise<EvaluatedNeedle> {
   const contextTokens = prompt.tokens.length;
   const answerRows = prompt.answerIds.length;
-  // The answer rows leave in one run, so the cache may not already be past them.
-  decoder.rewind(Math.min(sharedTokens, contextTokens - answerRows, decoder.length));
+  // The answer rows leave in one run, so the decoder may not already be past them.
+  decoder.rewind(Math.min(decoder.sharedWith(prompt.tokens), contextTokens - answerRows));
   const { rows, probes, finite } = await decoder.feed(prompt.tokens.subarray(decoder.length), {
     logitRows: answerRows,
     targets: prompt.answerIds,
     probeRows: answerRows,
-    span: prompt.needleSpan,
+    spans: prompt.needleSpans,
+    localTokens: options.localTokens,
   });
-  if (!finite) return { diverged: true };
-
+  if (!finite) return { numbers: null, completionTokens: 0 };
   const top1Ids = rows.map((row) => row.top1);
-  const firstWrong = top1Ids.findIndex((token, row) => token !== prompt.answerIds[row]);
-  const entropies = allRows(probes.entropy, answerRows);
-  let generatedIds: readonly number[] = prompt.answerIds;
-  let generatedEntropies: readonly number[] = entropies;
-  if (firstWrong >= 0) {
-    const wrongToken = top1Ids[firstWrong] ?? 0;
-    const steps = await completeGreedily(decoder, prompt, firstWrong, wrongToken);
-    if (steps === null) return { diverged: true };
-    generatedIds = [...prompt.answerIds.slice(0, firstWrong), wrongToken, ...steps.map((step) => step.token)];
-    generatedEntropies = [...entropies.slice(0, firstWrong + 1), ...steps.map((step) => step.entropy)];
-  }
+  const entropies = byRow(probes.entropy, answerRows);
+  const fedBefore = decoder.fedTokens;
+  const generated = decoder.keepsKv ? await generate(decoder, prompt, top1Ids, entropies, options) : whatTeacherForcingTells(prompt, top1Ids, entropies);
+  const completionTokens = decoder.fedTokens - fedBefore;
+  if (generated === null) return { numbers: null, completionTokens };
+  const numbers = { ...answered(prompt, rows), ...generated, ...attended(decoder, prompt, probes, top1Ids, options), tokenDigest: tokenDigest(prompt.tokens) };
+  return { numbers, completionTokens };
+}
 
-  const needleTokens = prompt.needleSpan[1] - prompt.needleSpan[0];
-  const needleMass = mean(allRows(probes.spanMass, answerRows));
-  // Visible keys of answer row r: every position up to its own.
-  const keys = entropies.map((_, row) => contextTokens - answerRows + row + 1);
-  const uniformMass = mean(keys.map((n) => needleTokens / n));
+function answered(prompt: Prompt, rows: readonly AnswerRow[]) {
   const nll = rows.map((row) => row.nll);
+  const right = rows.filter(({ top1 }, row) => top1 === prompt.answerIds[row]).length;
   return {
-    exactMatch: firstWrong < 0,
+    exactMatch: right === rows.length,
+    tokenRecall: right / rows.length,
     answerIds: prompt.answerIds,
-    top1Ids,
-    generatedIds,
+    top1Ids: rows.map((row) => row.top1),
     nll,
     sumNll: nll.reduce((sum, value) => sum + value, 0),
-    tokenCount: answerRows,
+    tokenCount: rows.length,
     margins: rows.map((row) => row.margin),
-    entropyFirst: entropies[0] ?? 0,
-    entropy: mean(generatedEntropies),
-    entropyTeacherForced: mean(entropies),
-    entropyNormalized: mean(entropies.map((entropy, row) => entropy / Math.log(keys[row] ?? 1))),
-    maxProbability: mean(allRows(probes.maxProbability, answerRows)),
-    sinkMass: mean(allRows(probes.sinkMass, answerRows)),
-    needleMass,
-    needleLift: needleMass / uniformMass,
-    heads: options.heads ? packHeads(probes, answerRows) : null,
-    layers: decoder.layers,
-    headCount: decoder.heads,
-    needleStart: prompt.needleSpan[0],
-    needleTokens,
-    tokenDigest: tokenDigest(prompt.tokens),
   };
+}
+
+type Generated = Pick<NeedleNumbers, 'generatedIds' | 'generatedText' | 'stringRecall' | 'entropy'>;
+
+const firstWrongRow = ({ answerIds }: Prompt, top1Ids: readonly number[]): number => top1Ids.findIndex((token, row) => token !== answerIds[row]);
+
+/** Where nothing can be decoded greedily: a passing cell generates its answer, of a failing one nobody knows. */
+function whatTeacherForcingTells(prompt: Prompt, top1Ids: readonly number[], entropies: readonly number[]): Generated {
+  const passes = firstWrongRow(prompt, top1Ids) < 0;
+  return { generatedIds: passes ? prompt.answerIds : null, entropy: passes ? mean(entropies) : null, generatedText: null, stringRecall: null };
+}
+
+/**
+ * What greedy decoding prints: the argmaxes up to the first wrong one, then as many as the answer has, and where longer
+ * text is asked for more of them. Rows beyond the answer's length do not enter the entropy.
+ *
+ * @param entropies [answer rows] teacher-forced
+ * @returns null if a number was not finite
+ */
+async function generate(decoder: SequenceDecoder, prompt: Prompt, top1Ids: readonly number[], entropies: readonly number[], options: NeedleOptions): Promise<Generated | null> {
+  const { generateTokens, text } = options;
+  const answerRows = prompt.answerIds.length;
+  const endTokens = text?.endTokens ?? NO_TOKENS;
+  const wrong = firstWrongRow(prompt, top1Ids);
+  const ids = top1Ids.slice(0, wrong < 0 ? answerRows : wrong + 1);
+  const ownEntropies = entropies.slice(0, ids.length);
+  const contextTokens = prompt.tokens.length;
+  decoder.rewind(contextTokens - answerRows + ids.length);
+  const further = async (tokens: number, probed: boolean) => decodeGreedily(decoder, ids.at(-1) ?? 0, { tokens, endTokens, probed });
+
+  const completed = await further(answerRows - ids.length, true);
+  if (completed === null) return null;
+  for (const { token, probes } of completed) {
+    ids.push(token);
+    ownEntropies.push(...byRow(probes.entropy, 1));
+  }
+  if (generateTokens > ids.length) {
+    const longer = await further(generateTokens - ids.length, false);
+    if (longer === null) return null;
+    ids.push(...longer.map(({ token }) => token));
+  }
+  const printed = generateTokens > 0 && text !== null ? text.decode(ids) : null;
+  return {
+    generatedIds: ids,
+    entropy: mean(ownEntropies),
+    generatedText: printed,
+    stringRecall: printed === null || prompt.answers === null ? null : stringRecall(printed, prompt.answers),
+  };
+}
+
+const NO_TOKENS: ReadonlySet<number> = new Set();
+
+/** Probes of the teacher-forced rows. */
+function attended(decoder: SequenceDecoder, prompt: Prompt, probes: Probes, top1Ids: readonly number[], { heads, localTokens }: NeedleOptions) {
+  const { config } = decoder.checkpoint;
+  const { rows } = probes;
+  const firstRow = prompt.tokens.length - rows;
+  const entropies = byRow(probes.entropy, rows);
+  const needleMass = mean(byRow(probes.spanMass, rows));
+  const uniformMass = uniformNeedleMass(decoder, prompt, rows);
+  const retrieval = retrieved(probes, prompt, top1Ids);
+  const byProbe: Record<HeadProbe, ArrayLike<number>> = {
+    entropy: probes.entropy,
+    maxProbability: probes.maxProbability,
+    sinkMass: probes.sinkMass,
+    sinkMass4: probes.sinkMass4,
+    localMass: probes.localMass,
+    needleMass: probes.spanMass,
+    retrieval,
+  };
+  const over = (values: ArrayLike<number>): number => mean(byRow(values, rows));
+  return {
+    entropyFirst: entropies[0] ?? 0,
+    entropyTeacherForced: mean(entropies),
+    entropyOfMean: mean([...probes.entropyOfMean]),
+    entropyNormalized: over(normalizedEntropies(config, probes.entropy, rows, firstRow)),
+    maxProbability: over(probes.maxProbability),
+    sinkMass: over(probes.sinkMass),
+    sinkMass4: over(probes.sinkMass4),
+    localMass: over(probes.localMass),
+    localTokens,
+    needleMass,
+    // A needle that no row sees (all layers have windows) has nothing to be compared with.
+    needleLift: uniformMass === 0 ? 0 : needleMass / uniformMass,
+    retrievalScore: over(retrieval),
+    heads: heads ? packFloats(HEAD_PROBES.flatMap((name) => byHead(byProbe[name], rows))) : null,
+    layers: config.layers,
+    headCount: config.heads,
+    needleStart: Math.min(...prompt.needleSpans.map(([start]) => start)),
+    needleTokens: prompt.needleSpans.reduce((sum, [start, end]) => sum + end - start, 0),
+  };
+}
+
+/** What uniform attention over the visible keys would put on the needle, mean over layers and rows. */
+function uniformNeedleMass({ checkpoint }: SequenceDecoder, { tokens, needleSpans }: Prompt, rows: number): number {
+  const masses: number[] = [];
+  for (let layer = 0; layer < checkpoint.config.layers; layer += 1) {
+    for (let position = tokens.length - rows; position < tokens.length; position += 1) {
+      const keys = visibleKeys(checkpoint.config, layer, position);
+      const seen = needleSpans.reduce((sum, [start, end]) => sum + Math.max(0, end - Math.max(start, position + 1 - keys)), 0);
+      masses.push(seen / keys);
+    }
+  }
+  return mean(masses);
+}
+
+const within = (spans: readonly Span[], position: number): boolean => spans.some(([start, end]) => position >= start && position < end);
+
+/** [layers][heads][rows] 1 where the most attended key lies in the needle and holds the token that the row predicts. */
+function retrieved({ maxPosition, rows }: Probes, { tokens, needleSpans }: Prompt, top1Ids: readonly number[]): number[] {
+  return Array.from(maxPosition, (position, index) => (within(needleSpans, position) && tokens[position] === top1Ids[index % rows] ? 1 : 0));
 }

@@ -6,16 +6,18 @@
  * of rows at a time, and the bits of a loss do not depend on which.
  */
 import { performance } from 'node:perf_hooks';
-import { messageOf, RopesweepError } from '../domain/errors.js';
+import { RopesweepError } from '../domain/errors.js';
 import { groupBy } from '../domain/groupBy.js';
 import type { CellResult, PerplexityNumbers } from '../domain/measurement.js';
 import { countedTokens, documentWindows, tokensRead, type DocumentWindow } from '../domain/perplexity.js';
 import type { TaskWork } from '../domain/slot.js';
-import type { ResolvedDocument } from '../domain/task.js';
-import type { DocumentTokens } from '../prompts/documentTokens.js';
-import type { Decoder } from './decoder.js';
-import { tokenDigest } from './needle.js';
+import type { ResolvedDocument, ResolvedPerplexityTask } from '../domain/task.js';
+import { openDocuments, type DocumentTokens } from '../prompts/documentTokens.js';
+import type { Tokenizer } from '../prompts/tokenizer.js';
+import type { SequenceDecoder } from './sequenceDecoder.js';
 import { SequenceLosses } from './sequenceLosses.js';
+import { failure, type TaskEvaluator } from './taskEvaluator.js';
+import { tokenDigest } from './tokenDigest.js';
 
 export interface PerplexityTexts {
   readonly documentTokens: DocumentTokens;
@@ -40,12 +42,20 @@ interface OpenCell {
   seconds: number;
 }
 
+export function openPerplexity(task: ResolvedPerplexityTask, tokenizer: Tokenizer | null): Promise<TaskEvaluator<'perplexity'>> {
+  const texts: PerplexityTexts = { documentTokens: openDocuments(tokenizer), byteLength: tokenizer === null ? null : (token) => tokenizer.byteLength(token) };
+  return Promise.resolve({
+    extraTokens: 0,
+    evaluate: async (decoder, cells, emit) => ({ ...(await evaluatePerplexity(decoder, { task, cells }, texts, emit)), completionTokens: 0 }),
+  });
+}
+
 /**
  * Evaluates cells that share the decoder's table, which has room for the longest of them.
  * @param emit gets each result as soon as it is known; a cell that cannot be evaluated is one, with its reason
  */
 export async function evaluatePerplexity(
-  decoder: Decoder,
+  decoder: SequenceDecoder,
   { task, cells }: TaskWork<'perplexity'>,
   texts: PerplexityTexts,
   emit: (result: CellResult) => void,
@@ -67,7 +77,7 @@ export async function evaluatePerplexity(
       promptTokens += evaluated.promptTokens;
       distinctTokens += evaluated.distinctTokens;
     } catch (error) {
-      for (const cell of ofDocument) emit(failure(cell, error));
+      for (const cell of ofDocument) emit(failure(cell.key, error));
     }
   }
   return { promptTokens, distinctTokens };
@@ -75,7 +85,7 @@ export async function evaluatePerplexity(
 
 /** Window by window in order of their starts, each as far as the longest cell needs it. */
 async function evaluateDocument(
-  decoder: Decoder,
+  decoder: SequenceDecoder,
   document: ResolvedDocument,
   tokens: Int32Array,
   cells: readonly OpenCell[],
@@ -102,7 +112,7 @@ async function evaluateDocument(
         if (cell.losses.length === cell.windows.length) emit(resultOf(cell, document, tokens, byteLength));
       } catch (error) {
         failed.add(cell);
-        emit(failure(cell.cell, error));
+        emit(failure(cell.cell.key, error));
       }
     }
   }
@@ -116,11 +126,6 @@ function windowTokens({ headIds }: ResolvedDocument, tokens: Int32Array, { start
   window.set(headIds);
   window.set(own, headIds.length);
   return window;
-}
-
-function failure({ key }: Cell, error: unknown): CellResult {
-  const code = error instanceof RopesweepError ? error.code : 'CELL_FAILED';
-  return { key, state: code === 'OUT_OF_MEMORY' ? 'infeasible' : 'failed', code, reason: messageOf(error) };
 }
 
 function resultOf({ cell, windows, losses, seconds }: OpenCell, document: ResolvedDocument, tokens: Int32Array, byteLength: PerplexityTexts['byteLength']): CellResult {

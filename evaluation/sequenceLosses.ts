@@ -32,15 +32,24 @@ export class SequenceLosses {
    */
   async upTo(count: number): Promise<Float32Array> {
     const { decoder, tokens } = this;
-    decoder.rewind(Math.min(this.#known, decoder.length));
-    const wanted = Math.max(0, count - 1 - this.#known);
-    const cut = { headSize: decoder.checkpoint.config.headSize, rows: 0, longest: this.pieceLength };
-    for (const size of wanted === 0 ? [] : (chunkSizes(wanted, cut) ?? [wanted])) {
+    // What keeps nothing between runs computes all there is at once.
+    const end = decoder.keepsKv ? count - 1 : this.#nll.length;
+    if (this.#known < end) decoder.rewind(Math.min(this.#known, decoder.length));
+    for (const size of this.#pieces(end)) {
       const [from, to] = [this.#known, this.#known + size];
       const { rows } = await decoder.feed(tokens.subarray(from, to), { logitRows: size, targets: tokens.subarray(from + 1, to + 1) });
       for (const [row, { nll }] of rows.entries()) this.#nll[from + row] = nll;
       this.#known = to;
     }
     return this.#nll.subarray(0, count - 1);
+  }
+
+  /** Sizes of the feeds that are left up to `end`. */
+  #pieces(end: number): readonly number[] {
+    const wanted = end - this.#known;
+    if (wanted <= 0) return [];
+    if (!this.decoder.keepsKv) return [wanted];
+    const cut = { headSize: this.decoder.checkpoint.config.headSize, rows: 0, longest: this.pieceLength };
+    return chunkSizes(wanted, cut) ?? [wanted];
   }
 }

@@ -7,6 +7,7 @@ import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { cacheNames, DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
+import { distributionBranch } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
 import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
@@ -14,11 +15,16 @@ import { FINAL_NORM, outputProjection } from './tensorNames.js';
 
 export type { GraphSource } from './decoderLayers.js';
 
+export interface DecoderGraphOptions {
+  /** Whether the graph also gives binned attention distributions of the probed rows (model/distributionBranch.ts). */
+  readonly distributions?: boolean;
+}
+
 /**
  * The graph as ONNX bytes; weights stay in their files.
  * @throws RopesweepError MODEL_UNSUPPORTED if a weight has 2^31 elements or more
  */
-export function decoderGraph(source: GraphSource): Uint8Array {
+export function decoderGraph(source: GraphSource, { distributions = false }: DecoderGraphOptions = {}): Uint8Array {
   const { config, geometry } = source;
   const graph = new GraphBuilder();
   const { inputs } = DECODER;
@@ -44,6 +50,7 @@ export function decoderGraph(source: GraphSource): Uint8Array {
   });
   const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, query, presentKey, probes));
   stackProbes(graph, probed, config);
+  if (distributions) distributionBranch(graph, probed.map(({ probabilities }) => probabilities), config);
   answerRows(graph, config, layers.hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
   return graph.encode('decoder');
 }

@@ -33,6 +33,7 @@ export const DECODER = {
     probePositions: 'probe_positions', // int64 [P]: positions of the probed rows
     probeKeys: 'probe_keys', // int64 [1]: n
     spanMask: 'span_mask', // float32 [n]: 1 where a key counts for spanMass
+    edges: 'edges', // int64 [1, P, E]: keys below each edge of a row's bins (graphs with distributions only)
     localTokens: 'local_tokens', // int64 [1]: keys that count for localMass, the row's own among them
   },
   outputs: {
@@ -41,6 +42,7 @@ export const DECODER = {
     nll: 'nll', // float32 [R]
     margin: 'margin', // float32 [R]
     entropyOfMean: 'entropy_of_mean', // float32 [P]
+    massBelow: 'mass_below', // float64 [layers, heads, E] (graphs with distributions only)
   },
   probes: PROBES,
 } as const;

@@ -9,7 +9,7 @@ import type { StoredTensor } from './safetensors.js';
 /** The name of a value in the graph. */
 export type Value = string;
 export type FloatType = 'float32' | 'float16' | 'bfloat16';
-export type ElementType = FloatType | 'int32' | 'int64';
+export type ElementType = FloatType | 'float64' | 'int32' | 'int64';
 /** A dimension: a number, or a name where it is known only at run time. */
 export type Dimension = number | string;
 type Attribute = number | { readonly int: number } | { readonly ints: readonly number[] } | { readonly graph: onnx.IGraphProto };
@@ -21,6 +21,7 @@ const ELEMENT: Record<ElementType, onnx.TensorProto.DataType> = {
   float32: TensorProto.DataType.FLOAT,
   float16: TensorProto.DataType.FLOAT16,
   bfloat16: TensorProto.DataType.BFLOAT16,
+  float64: TensorProto.DataType.DOUBLE,
   int32: TensorProto.DataType.INT32,
   int64: TensorProto.DataType.INT64,
 };

@@ -1,0 +1,42 @@
+/**
+ * Jensen-Shannon divergence of two distributions, in nats.
+ *
+ *   JS(p, q) = H(m) - (H(p) + H(q)) / 2,   m = (p + q) / 2,   0 <= JS <= ln 2
+ *
+ * Lin 1991, "Divergence measures based on the Shannon entropy". Summed as (p ln(p / m) + q ln(q / m)) / 2, whose terms are
+ * small where p and q are alike.
+ */
+import { RopesweepError } from './errors.js';
+
+/** What the rounding of float32 masses may add or take away. */
+const ROUNDING = 1e-6;
+
+/**
+ * @param p [bins] sums to 1
+ * @param q [bins] on the same bins
+ * @throws RopesweepError INTERNAL where the bins differ in number, or the result leaves 0..ln 2
+ */
+export function jensenShannon(p: ArrayLike<number>, q: ArrayLike<number>): number {
+  if (p.length !== q.length) throw invalid(`distributions of ${p.length} and ${q.length} bins cannot be compared`);
+  let sum = 0;
+  for (let bin = 0; bin < p.length; bin += 1) {
+    const [a, b] = [p[bin] ?? 0, q[bin] ?? 0];
+    const middle = (a + b) / 2;
+    if (a > 0) sum += a * Math.log(a / middle);
+    if (b > 0) sum += b * Math.log(b / middle);
+  }
+  const divergence = sum / 2;
+  if (!(divergence >= -ROUNDING && divergence <= Math.LN2 + ROUNDING)) throw invalid(`a divergence of ${divergence} nats lies outside of 0..ln 2`);
+  return Math.min(Math.LN2, Math.max(0, divergence));
+}
+
+/** Mean over heads; both are [heads][bins], flat, each head's bins summing to 1. */
+export function meanJensenShannon(p: Float32Array, q: Float32Array, bins: number): number {
+  if (p.length !== q.length) throw invalid(`${p.length / bins} and ${q.length / bins} heads cannot be compared one by one`);
+  const heads = p.length / bins;
+  let sum = 0;
+  for (let head = 0; head < heads; head += 1) sum += jensenShannon(p.subarray(head * bins, (head + 1) * bins), q.subarray(head * bins, (head + 1) * bins));
+  return sum / heads;
+}
+
+const invalid = (what: string): RopesweepError => new RopesweepError('INTERNAL', { where: 'divergence', what });
