@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digest } from '../../domain/identity.js';
 import { id, type CellKey, type ShardId, type TableDigest, type WeightsId } from '../../domain/ids.js';
 import type { CellResult } from '../../domain/measurement.js';
-import type { JobCell, ShardJob } from '../../domain/slot.js';
+import type { JobCellOf, ShardJobOf } from '../../domain/slot.js';
+import { needleSchema } from '../../domain/promptSpec.js';
 import { Evaluator } from '../../evaluation/shard.js';
 import { drawNeedle } from '../../prompts/needle.js';
 import { ropeTable } from '../../rope/method.js';
@@ -13,14 +14,14 @@ import { starterFolder } from './fixtures.js';
 const VOCABULARY = 256;
 const evaluator = new Evaluator(1, { folder: '/nowhere', limitBytes: 0 }); // the starter models are float32: nothing is kept
 
-const cell = (contextTokens: number, depth: number, seed: number): JobCell => ({
+const cell = (contextTokens: number, depth: number, seed: number): JobCellOf<'needle'> => ({
   key: id<CellKey>(digest([contextTokens, depth, seed])),
   contextTokens,
   table: 0,
   axes: { depth, seed },
 });
 
-let job: ShardJob;
+let job: ShardJobOf<'needle'>;
 beforeAll(async () => {
   job = {
     shardId: id<ShardId>('shard'),
@@ -35,7 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => evaluator.close());
 
-async function run(changed: Partial<ShardJob>): Promise<Map<CellKey, CellResult>> {
+async function run(changed: Partial<ShardJobOf<'needle'>>): Promise<Map<CellKey, CellResult>> {
   const results = new Map<CellKey, CellResult>();
   await evaluator.run({ ...job, ...changed }, 0, (result) => results.set(result.key, result));
   return results;
@@ -56,8 +57,11 @@ describe('a shard', () => {
 
   it('goes on past a cell that cannot be evaluated, which fails with its reason', async () => {
     // Some seeds draw an answer beyond the vocabulary, others do not.
-    const needle = { ...job.task.needle, values: { first: 128, count: 160 } };
-    const fits = (seed: number): boolean => drawNeedle(needle, seed).answerIds.every((token) => token < VOCABULARY);
+    const needle = needleSchema.parse({ kind: 'symbols', values: { first: 128, count: 160 } });
+    const fits = (seed: number): boolean => {
+      const drawn = drawNeedle(needle, seed);
+      return drawn.form === 'ids' && drawn.answerIds.every((token) => token < VOCABULARY);
+    };
     const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
     const results = await run({ task: { ...job.task, needle }, cells: seeds.map((seed) => cell(96, 0.5, seed)) });
     expect(new Set(seeds.map(fits)).size).toBe(2);
