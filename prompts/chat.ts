@@ -15,6 +15,8 @@ const MARK = '\u27ea haystack and question \u27eb';
 
 /** What templates that ask for today's date are told, so that prompts do not change with the day. */
 const DATE: Readonly<Record<string, string>> = { d: '26', m: '07', b: 'Jul', B: 'July', y: '24', Y: '2024', A: 'Friday', a: 'Fri', H: '00', M: '00', S: '00' };
+/** The function that templates ask for the date; the library's own, which reads the clock, cannot be replaced. */
+const FIXED_DATE = 'fixed_date';
 const formatDate = (format: string): string => format.replace(/%([a-zA-Z])/gu, (whole, letter: string) => DATE[letter] ?? whole);
 
 /** @throws RopesweepError SPEC_INVALID where the checkpoint has no chat template, or one that cannot be used */
@@ -32,12 +34,12 @@ function render({ system, intro }: Extract<TextTemplate, { kind: 'chat' }>, toke
   if (tokenizer.chatTemplate === null) throw unusable(tokenizer, 'the checkpoint has no chat template');
   const message = { role: 'user', content: intro === '' ? MARK : `${intro} ${MARK}` };
   try {
-    return new Template(tokenizer.chatTemplate).render({
+    return new Template(tokenizer.chatTemplate.replaceAll('strftime_now', FIXED_DATE)).render({
       messages: system === undefined ? [message] : [{ role: 'system', content: system }, message],
       add_generation_prompt: true,
       bos_token: tokenizer.bosToken,
       eos_token: tokenizer.eosToken,
-      strftime_now: formatDate,
+      [FIXED_DATE]: formatDate,
     });
   } catch (error) {
     throw unusable(tokenizer, `its chat template cannot be rendered: ${messageOf(error)}`, error);

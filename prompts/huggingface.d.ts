@@ -6,6 +6,8 @@ declare module '@huggingface/tokenizers' {
   interface Model {
     readonly tokens_to_ids: ReadonlyMap<string, number>;
     readonly unk_token_id?: number;
+    /** Whether neighbouring unknown tokens become one, even of two words. */
+    readonly fuse_unk: boolean;
     _call(words: readonly string[]): string[];
   }
 

@@ -13,6 +13,7 @@ import { RopesweepError } from '../domain/errors.js';
 import type { NeedleSpec, TemplateSpec } from '../domain/promptSpec.js';
 import { answerOf, openPieces, type PromptPieces } from './pieces.js';
 import { randomStream } from './random.js';
+import { standInTokenizer } from './standInTokenizer.js';
 import type { PromptTokenizer } from './tokenizer.js';
 
 export interface PlacedNeedle {
@@ -49,12 +50,13 @@ const answerTokensOf = (pieces: PromptPieces): number => answerOf(pieces, pieces
 const minimumFiller = (pieces: PromptPieces): number => Math.max(1, pieces.needles.length - 1);
 
 /**
- * The shortest context that holds the prompts of all seeds.
+ * The shortest context that holds the prompts of all seeds; without a tokenizer, texts are counted at a token to four
+ * bytes.
  *
  * @throws RopesweepError SPEC_INVALID as {@link openPieces}
  */
 export function minimumContextTokens(task: { readonly needle: NeedleSpec; readonly template: TemplateSpec }, seeds: readonly number[], tokenizer: PromptTokenizer | null): number {
-  const piecesOf = openPieces(task.needle, task.template, tokenizer);
+  const piecesOf = openPieces(task.needle, task.template, tokenizer ?? standInTokenizer);
   return Math.max(...seeds.map((seed) => fixedTokens(piecesOf(seed)) + minimumFiller(piecesOf(seed))));
 }
 

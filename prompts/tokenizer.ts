@@ -40,6 +40,11 @@ const configuredEos = z
   .nullable()
   .catch(null);
 
+/** Words whose tokens are remembered: some 10 MB. */
+const REMEMBERED_WORDS = 65_536;
+/** Where there is no pre-tokeniser, a word is a whole text. */
+const LONGEST_WORD = 64;
+
 /** How a text that stands somewhere in a prompt begins where nothing of it may run together with what stands before. */
 const ANCHORS = { beforeSpace: ['a', '.', '\n'], beforeText: ['\n', '.', 'a'] } as const;
 
@@ -80,6 +85,7 @@ export class Tokenizer {
   private readonly library: Library;
   private readonly addedByContent: ReadonlyMap<string, AddedToken>;
   private readonly splitters: Readonly<Record<EncodeOptions['spelt'], { readonly raw: Splitter; readonly normalized: Splitter }>>;
+  private readonly words = new Map<string, readonly string[]>();
   private readonly byteLevel: boolean;
   private readonly byteFallback: boolean;
 
@@ -166,9 +172,19 @@ export class Tokenizer {
       return normalized(normalizer?.normalize(section.text) ?? section.text).flatMap((part) => {
         if ('token' in part) return contentOf(part);
         const words = preTokenizer?.pre_tokenize(part.text, { section_index: index }) ?? [part.text];
-        return model._call(words);
+        return model.fuse_unk ? model._call(words) : words.flatMap((word) => this.wordTokens(word));
       });
     });
+  }
+
+  /** Tokens of one word of the pre-tokeniser, remembered: the library's own memory of words is slow and small. */
+  private wordTokens(word: string): readonly string[] {
+    const known = this.words.get(word);
+    if (known !== undefined) return known;
+    const tokens = this.library.model._call([word]);
+    if (this.words.size >= REMEMBERED_WORDS) this.words.clear();
+    if (word.length <= LONGEST_WORD) this.words.set(word, tokens);
+    return tokens;
   }
 
   private idsOf(tokens: readonly string[]): number[] {
