@@ -12,6 +12,7 @@ import { forwardCommand } from './forward.js';
 import { grafanaRoleCommand } from './grafanaRole.js';
 import { fetchCommand } from './modelFetch.js';
 import { inspectCommand } from './modelInspect.js';
+import { verifyCommand } from './modelVerify.js';
 import { watchOutput } from './output.js';
 import { planCommand } from './plan.js';
 import { reportCommand } from './report.js';
@@ -21,7 +22,7 @@ import { statusCommand } from './status.js';
 import { VERSION } from './version.js';
 
 export function program(): Command {
-  const model = new Command('model').description('Look at, run and fetch one checkpoint.').addCommand(inspectCommand()).addCommand(forwardCommand()).addCommand(fetchCommand());
+  const model = new Command('model').description('Look at, run and fetch one checkpoint.').addCommand(inspectCommand()).addCommand(verifyCommand()).addCommand(forwardCommand()).addCommand(fetchCommand());
   return new Command('ropesweep')
     .description('Sweeps of RoPE method x continual-pretrain length x context length x needle depth, resumable after anything.')
     .version(VERSION)

@@ -11,6 +11,7 @@ import type { RopeTable } from '../domain/method.js';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { assertGraphFits, decoderGraph } from '../model/decoderGraph.js';
 import { DECODER } from '../model/decoderInterface.js';
+import { mostExactThreads } from '../model/exactThreads.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
 import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
@@ -18,6 +19,7 @@ import { KvCache } from './kvCache.js';
 import type { SequenceDecoder } from './sequenceDecoder.js';
 
 export interface DecoderOptions {
+  /** At most; fewer where more would change bits (model/exactThreads.ts). */
   readonly threads: number;
   readonly dtype: ComputeDtype;
   /** Whether feeds may ask for attention distributions; no if absent. */
@@ -98,7 +100,8 @@ export class Decoder implements SequenceDecoder {
 
   /** @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED */
   static async open(checkpoint: Checkpoint, { threads, distributions = false }: DecoderOptions): Promise<Decoder> {
-    return new Decoder(checkpoint, await openSession(decoderGraph(checkpoint, { distributions }), { threads }), distributions);
+    const session = await openSession(decoderGraph(checkpoint, { distributions }), { threads: Math.min(threads, mostExactThreads(checkpoint.config)) });
+    return new Decoder(checkpoint, session, distributions);
   }
 
   get layers(): number {

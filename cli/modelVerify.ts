@@ -1,0 +1,46 @@
+/** `ropesweep model verify`: whether a checkpoint computes here what it should. */
+import { availableParallelism } from 'node:os';
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import { deviceText, parseDevice, type Device } from '../domain/device.js';
+import { EXIT } from '../domain/errors.js';
+import { verifyModel, type Check } from '../evaluation/verifyModel.js';
+import { wholeNumber } from '../infra/commandLine.js';
+import { MODEL_ARGUMENT, openFloat32 } from './modelPlace.js';
+import { printJson, printLine } from './output.js';
+
+interface VerifyCommandOptions {
+  readonly device: Device;
+  readonly threads: number;
+  readonly json: boolean;
+}
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('Hold a checkpoint against its definition: fused graph against reference graph on its own weights, RoPE tables, tokenizer.')
+    .argument('<model>', MODEL_ARGUMENT)
+    .option('--device <device>', 'cpu, cuda:N or webgpu', parseDevice, parseDevice('cpu'))
+    .option('--threads <n>', 'threads of the engine', wholeNumber('--threads'), availableParallelism())
+    .option('--json', 'print one JSON object', false)
+    .addHelpText('after', '\nExit code 1 if a check fails.\n\nExamples:\n  ropesweep model verify models/starter/base\n  ropesweep model verify registry:smollm2-135m --json')
+    .action(async (model: string, { device, threads, json }: VerifyCommandOptions) => {
+      const checkpoint = await openFloat32(model);
+      const checks = await verifyModel(checkpoint, { device, threads });
+      const ok = checks.every((check) => check.ok);
+      if (json) printJson({ path: checkpoint.folder, device: deviceText(device), ok, checks });
+      else printLine(`${checkpoint.folder} on ${deviceText(device)}\n${checkTable(checks)}`);
+      if (!ok) process.exitCode = EXIT.error;
+    });
+}
+
+function checkTable(checks: readonly Check[]): string {
+  const table = new Table({
+    head: ['check', '', 'difference', 'allowed', 'what'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'left', 'right', 'right', 'left'],
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  const number = (value: number | null): string => (value === null ? '' : value.toExponential(1));
+  for (const { name, ok, difference, tolerance, detail } of checks) table.push([name, ok ? 'ok' : 'FAILED', number(difference), number(tolerance), detail]);
+  return table.toString();
+}
