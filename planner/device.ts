@@ -27,18 +27,25 @@ export function classesOf(spec: SweepSpec): DeviceClass[] {
   return [...own, ...DEVICE_CLASSES.filter(({ name }) => !own.some((one) => one.name === name))];
 }
 
-/**
- * The compute dtype: as the spec says, or by the weights. On a GPU half-precision weights are computed as they are,
- * float32 in float32, and quantised ones, which are dequantised, in float16.
- */
-export function computeDtype(spec: SweepSpec, { provider, name }: DeviceClass, weightFormat: string, at: Places, findings: Findings): ComputeDtype {
-  const possible = DTYPES_OF[provider];
-  if (spec.dtype !== 'auto') {
-    if (!possible.includes(spec.dtype)) {
-      findings.add('SPEC_INVALID', { where: at(['dtype']), what: `${name} computes in ${possible.join(' or ')}, not in ${spec.dtype}`, mend: 'Leave dtype out, or use another device class.' });
-    }
-    return spec.dtype;
+/** The compute dtype of the sweep's class. */
+export function computeDtype(spec: SweepSpec, device: DeviceClass, weightFormat: string, at: Places, findings: Findings): ComputeDtype | undefined {
+  const dtype = dtypeOn(device, spec.dtype, weightFormat);
+  if (dtype === null) {
+    findings.add('SPEC_INVALID', {
+      where: at(['dtype']),
+      what: `${device.name} computes in ${DTYPES_OF[device.provider].join(' or ')}, not in ${spec.dtype}`,
+      mend: 'Leave dtype out, or use another device class.',
+    });
   }
-  const own = possible.find((dtype) => dtype === weightFormat);
-  return own ?? possible[0] ?? 'f32';
+  return dtype ?? undefined;
+}
+
+/**
+ * As the spec says, null where the device cannot; or by the weights: on a GPU half-precision weights are computed as they
+ * are, float32 in float32, and quantised ones, which are dequantised, in float16.
+ */
+export function dtypeOn({ provider }: DeviceClass, wanted: SweepSpec['dtype'], weightFormat: string): ComputeDtype | null {
+  const possible = DTYPES_OF[provider];
+  if (wanted !== 'auto') return possible.includes(wanted) ? wanted : null;
+  return possible.find((dtype) => dtype === weightFormat) ?? possible[0] ?? null;
 }

@@ -1,7 +1,7 @@
 /**
  * Which cells cannot fit their device class: told by the plan, before anybody tries them.
  */
-import type { ErrorCode } from '../domain/errors.js';
+import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import { lengthLimit, peakMemory } from '../model/memory.js';
 import type { GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
@@ -10,28 +10,36 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly what: string;
 }
-export type Foresight = (cell: GridCell) => Refusal | null;
+export interface Foreseen {
+  readonly peakBytes: number;
+  readonly refusal: Refusal | null;
+}
+export type Foresight = (cell: GridCell) => Foreseen;
 
 /** Looks once at each arm's architecture, task and length. */
 export function foresee({ arms, tasks, device, dtype }: ResolvedSweep): Foresight {
-  const known = new Map<string, Refusal | null>();
+  const known = new Map<string, Foreseen>();
   return ({ arm, task, contextTokens }) => {
     const place = `${arm}/${task}/${contextTokens}`;
-    const found = known.get(place);
-    if (found !== undefined) return found;
-    const config = arms[arm]?.config;
-    const probeRows = tasks.find(({ index }) => index === task)?.shape.probeRows ?? 0;
-    const refusal = config === undefined ? null : (tooLong(lengthLimit(config, device, contextTokens, probeRows)) ?? tooLarge(peakMemory(config, { device, dtype, contextTokens, probeRows }).bytes));
-    known.set(place, refusal);
-    return refusal;
+    const found = known.get(place) ?? look(arm, task, contextTokens);
+    known.set(place, found);
+    return found;
   };
+
+  function look(arm: number, task: number, contextTokens: number): Foreseen {
+    const config = arms[arm]?.config;
+    const shape = tasks.find(({ index }) => index === task)?.shape;
+    if (config === undefined || shape === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${arm} or no task ${task}` });
+    const { probeRows } = shape;
+    const peakBytes = peakMemory(config, { device, dtype, contextTokens, probeRows }).bytes;
+    const what = lengthLimit(config, device, contextTokens, probeRows);
+    return { peakBytes, refusal: what === null ? tooLarge(peakBytes) : { code: 'MODEL_UNSUPPORTED', what } };
+  }
 
   function tooLarge(bytes: number): Refusal | null {
     if (device.memoryBytes === null || bytes <= device.memoryBytes) return null;
-    return { code: 'OUT_OF_MEMORY', what: `it takes ${gib(bytes)} GiB, the class ${device.name} has ${gib(device.memoryBytes)} GiB` };
+    return { code: 'OUT_OF_MEMORY', what: `it takes ${gib(bytes)} GiB, ${device.name} has ${gib(device.memoryBytes)} GiB` };
   }
 }
-
-const tooLong = (what: string | null): Refusal | null => (what === null ? null : { code: 'MODEL_UNSUPPORTED', what });
 
 const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);

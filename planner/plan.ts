@@ -55,7 +55,7 @@ function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell |
   const { arm: index, ...rest } = cell;
   const armId = resolved.arms[index]?.arm.id;
   if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${index}` });
-  const refusal = known === undefined ? foresight(cell) : null;
+  const refusal = known === undefined ? foresight(cell).refusal : null;
   if (refusal !== null) return { ...rest, armId, state: 'infeasible', reason: refusal.what, foreseen: refusal.code };
   return { ...rest, armId, state: known?.state ?? 'planned', ...(known?.reason != null && { reason: known.reason }) };
 }

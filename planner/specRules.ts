@@ -17,13 +17,16 @@ export function brokenRules(value: unknown): PathProblem[] {
     ...duplicates(['continualPretrainContextTokens'], spec['continualPretrainContextTokens']),
     ...duplicates(['contextTokens'], spec['contextTokens']),
     ...tasks.flatMap((task, index) => [
-      ...duplicates(['tasks', index, 'depths'], asTree(task)['depths']),
-      ...duplicates(['tasks', index, 'seeds'], asTree(task)['seeds']),
+      ...TASK_LISTS.flatMap((list) => duplicates(['tasks', index, list], asTree(task)[list])),
+      ...duplicates(['tasks', index, 'documents', 'seeds'], asTree(asTree(task)['documents'])['seeds']),
     ]),
     ...extents(spec['methods']),
     ...placeholders(asTree(spec['model'])['continued']),
   ];
 }
+
+/** Lists of a task that each value stands in once. */
+const TASK_LISTS = ['contextTokens', 'depths', 'seeds', 'buckets', 'axes', 'references'] as const;
 
 /** What says how far a method reaches, by method. */
 const EXTENTS: Readonly<Record<string, readonly string[]>> = {

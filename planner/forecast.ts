@@ -1,0 +1,82 @@
+/**
+ * What the cells of a plan that have no numbers yet would take on every device class: memory and hours.
+ *
+ *   hours = FLOPs / rate / 3600     rate: measured by finished cells of the class, else the class's assumption
+ */
+import type { DeviceClass } from '../domain/device.js';
+import type { ComputeDtype } from '../domain/engine.js';
+import { isMeasured } from '../domain/states.js';
+import type { Plan } from '../domain/plan.js';
+import type { SweepSpec } from '../domain/spec.js';
+import { totalCost } from './cost.js';
+import { classesOf, dtypeOn } from './device.js';
+import { foresee } from './feasible.js';
+import type { GridCell } from './grid.js';
+import type { ResolvedSweep } from './resolved.js';
+import { packShards } from './shards.js';
+
+export interface ClassForecast {
+  readonly deviceClass: string;
+  readonly dtype: ComputeDtype;
+  /** Of one device; null = that of the node. */
+  readonly memoryBytes: number | null;
+  /** Highest predicted peak of all cells, those that do not fit included. */
+  readonly peakBytes: number;
+  readonly cells: number;
+  /** Cells that the class cannot hold. */
+  readonly infeasible: number;
+  /** Of the cells that fit. */
+  readonly distinctTokens: number;
+  readonly flops: number;
+  readonly rate: Rate | null;
+  /** Hours of one device for the cells that fit; null where no rate is known. */
+  readonly hours: number | null;
+}
+
+export interface Rate {
+  readonly flopsPerSecond: number;
+  /** Whether finished cells of the class gave it; else it is the class's assumption. */
+  readonly measured: boolean;
+}
+
+/** By device class, the rate of finished cells in FLOP/s; a class without any is absent. */
+export type MeasuredRates = ReadonlyMap<string, number>;
+
+/** Classes that are told whatever the sweep names. */
+const SHOWN_PROVIDERS: readonly DeviceClass['provider'][] = ['cpu', 'cuda'];
+
+/** One forecast a class, the built-in ones by memory after the spec's own. */
+export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
+  const open = grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned'));
+  const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass);
+  return shown.flatMap((device) => {
+    const dtype = dtypeOn(device, spec.dtype, resolved.arms[0]?.arm.checkpoint.weightFormat ?? '');
+    return dtype === null ? [] : [forecastOn({ ...resolved, device, dtype }, open, rates)];
+  });
+}
+
+function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: MeasuredRates): ClassForecast {
+  const { device, dtype } = resolved;
+  const foresight = foresee(resolved);
+  const fitting = open.filter((cell) => foresight(cell).refusal === null);
+  const { distinctTokens, flops } = totalCost(packShards(resolved, fitting).map(({ cost }) => cost));
+  const rate = rateOf(device, rates);
+  return {
+    deviceClass: device.name,
+    dtype,
+    memoryBytes: device.memoryBytes,
+    peakBytes: open.reduce((most, cell) => Math.max(most, foresight(cell).peakBytes), 0),
+    cells: open.length,
+    infeasible: open.length - fitting.length,
+    distinctTokens,
+    flops,
+    rate,
+    hours: rate === null ? null : flops / rate.flopsPerSecond / 3600,
+  };
+}
+
+function rateOf({ name, assumedFlopsPerSecond }: DeviceClass, rates: MeasuredRates): Rate | null {
+  const measured = rates.get(name);
+  if (measured !== undefined) return { flopsPerSecond: measured, measured: true };
+  return assumedFlopsPerSecond === null ? null : { flopsPerSecond: assumedFlopsPerSecond, measured: false };
+}
