@@ -1,7 +1,9 @@
 /** `ropesweep report --json`: the aggregates that heat maps and arm table show. Lengths in tokens, entropies in nats. */
+import type { LossSum } from '../domain/perplexity.js';
 import type { SweepRows } from '../domain/rows.js';
 import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
 import { outcomeGroups } from './outcomes.js';
+import { perplexityCharts, type PerplexityChart } from './perplexityCurves.js';
 
 const cellJson = (cell: NonNullable<ArmGrid['cells'][number][number]>) => ({
   contextTokens: cell.contextTokens,
@@ -34,6 +36,29 @@ const armJson = (grid: ArmGrid) => ({
   cells: grid.cells.flat().flatMap((cell) => (cell === null ? [] : [cellJson(cell)])),
 });
 
+const lossJson = ({ sumNll, tokenCount, byteCount }: LossSum) => ({ sumNll, tokenCount, byteCount });
+
+const chartJson = ({ task, view, names, curves }: PerplexityChart) => ({
+  task,
+  windows: view.windows,
+  lastTokens: view.lastTokens,
+  arms: curves.map(({ arm, points, buckets }) => ({
+    arm: arm.label,
+    armId: arm.id,
+    points: points.map((point) => ({
+      contextTokens: point.contextTokens,
+      perplexity: point.perplexity,
+      bitsPerByte: point.bitsPerByte,
+      lastPerplexity: point.lastPerplexity,
+      ...lossJson(point.losses),
+      missingDocuments: point.missing,
+      documents: point.documents.map(({ document, losses }) => ({ document, name: names.get(document) ?? null, ...lossJson(losses) })),
+    })),
+    /** By tokens before the predicted one: from <= tokens < to. */
+    buckets: buckets.map(({ from, to, losses }) => ({ from, to, ...lossJson(losses) })),
+  })),
+});
+
 export interface ReportJson {
   readonly sweep: string;
   readonly revision: number;
@@ -43,6 +68,8 @@ export interface ReportJson {
   readonly planDigest: string;
   readonly cells: StateCounts;
   readonly arms: readonly ReturnType<typeof armJson>[];
+  /** One a perplexity task; losses in nats. */
+  readonly perplexity: readonly ReturnType<typeof chartJson>[];
   readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
 }
 
@@ -55,5 +82,6 @@ export const reportJson = (rows: SweepRows): ReportJson => ({
   planDigest: rows.planDigest,
   cells: stateCounts(rows.cells),
   arms: armGrids(rows).map(armJson),
+  perplexity: perplexityCharts(rows).map(chartJson),
   outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
 });

@@ -10,8 +10,7 @@ import { depthLabels } from '../labels.js';
 import { lengthMarks, type LengthMark } from '../lengthMarks.js';
 import { groupBy } from '../../domain/groupBy.js';
 import { hex, inkOn, RECALL_STOPS, recallColour } from '../recallColours.js';
-
-export const FONT = 'system-ui, sans-serif';
+import { FONT } from './svg.js';
 
 /** Pixels of a cell; small where there are many columns. */
 const SIZES = {

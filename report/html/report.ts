@@ -1,8 +1,10 @@
 /** The HTML report of a sweep: one file that needs no network and no script, opened by path. */
 import type { SweepRows } from '../../domain/rows.js';
 import { armGrids } from '../aggregate.js';
+import { perplexityCharts } from '../perplexityCurves.js';
 import { figures } from './figures.js';
 import { html, Markup } from './markup.js';
+import { perplexitySection } from './perplexity.js';
 import { armTable, facts, howToRead, outcomes, specSource } from './sections.js';
 import { STYLE } from './style.js';
 
@@ -13,7 +15,12 @@ import { STYLE } from './style.js';
  */
 export async function renderHtml(rows: SweepRows): Promise<string> {
   const grids = armGrids(rows);
-  const maps = grids.length === 0 ? html`<p>This sweep has no cells.</p>` : await figures(grids);
+  const charts = perplexityCharts(rows);
+  const needles = grids.length === 0 ? html`` : html`<section><h2>Arms</h2>${armTable(grids)}</section>
+<section><h2>Needle in a haystack</h2>${await figures(grids)}</section>
+`;
+  const none = rows.cells.length > 0 ? html`` : html`<p>This sweep has no cells.</p>
+`;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -26,9 +33,7 @@ export async function renderHtml(rows: SweepRows): Promise<string> {
 <body>
 <header><h1>${rows.sweep}</h1>${facts(rows)}</header>
 <main>
-<section><h2>Arms</h2>${grids.length === 0 ? html`<p>This sweep has no cells.</p>` : armTable(grids)}</section>
-<section><h2>Needle in a haystack</h2>${maps}</section>
-<section><h2>How to read this</h2>${howToRead()}</section>
+${none}${needles}${await perplexitySection(charts)}<section><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0 })}</section>
 <section><h2>Cells without numbers</h2>${outcomes(rows)}</section>
 <section><h2>Sweep file</h2><details><summary>The specification with all its defaults</summary>${specSource(rows)}</details></section>
 </main>

@@ -73,21 +73,34 @@ export function armTable(grids: readonly ArmGrid[]): Markup {
   );
 }
 
-/** What colours, lines, numbers and marks mean. */
-export function howToRead(): Markup {
-  const terms: readonly (readonly [string, string])[] = [
-    ['colour', 'Recall: share of the seeds whose whole answer was retrieved, greedy decoding, exact match. From dark violet (0 %) to yellow (100 %).'],
-    ['number', 'Mean attention entropy in nats over layers, heads, the rows of the generated answer tokens (Algorithm 1 of Zhong et al. 2025), and the seeds of the cell.'],
-    [MARKS.firstRow, 'A cell here has no entropy over generated tokens, so all of them show that of the first answer row, which is the same under any decoding.'],
-    [MARKS.partial, 'Some seeds have no numbers; beside a reach: cells that decide it have none.'],
-    ['dashed line', 'The length of continual pretraining: columns left of it are no longer than that. None where the checkpoint was not continued. An arrow: the length lies outside the tested ones.'],
-    ['dotted line', 'L0, the trained length of the base.'],
-    [`${NO_NUMBERS.failed}, ${NO_NUMBERS.infeasible}, ${NO_NUMBERS.diverged}, ${NO_NUMBERS.planned}`, 'Quarantined after its attempts; out of memory; output not finite (counts as not retrieved); not run yet.'],
-    ['reach', 'The largest tested context such that it and every smaller one have recall >= 90 %, over all depths and seeds; ≥ where nothing longer was tested. With passed/n and the 95 % Wilson interval of the recall there.'],
-    ['effective scale', 'Base inverse frequency over that of the method, at the slowest pair of dimensions. Methods with equal factors need not have equal scales.'],
-    ['logit scale', 'What the method multiplies attention logits by: a part of a lower entropy may be this temperature.'],
-    ['H compared at', 'Raw entropy is bounded by ln(keys) and grows with length, so passing and failing cells are compared at one length only: the one where both exist that is nearest to the first length below 90 %.'],
-  ];
+type Term = readonly [term: string, meaning: string];
+
+const NEEDLE_TERMS: readonly Term[] = [
+  ['colour', 'Recall: share of the seeds whose whole answer was retrieved, greedy decoding, exact match. From dark violet (0 %) to yellow (100 %).'],
+  ['number', 'Mean attention entropy in nats over layers, heads, the rows of the generated answer tokens (Algorithm 1 of Zhong et al. 2025), and the seeds of the cell.'],
+  [MARKS.firstRow, 'A cell here has no entropy over generated tokens, so all of them show that of the first answer row, which is the same under any decoding.'],
+  [MARKS.partial, 'Some seeds have no numbers; beside a reach: cells that decide it have none.'],
+  ['dashed line', 'The length of continual pretraining: columns left of it are no longer than that. None where the checkpoint was not continued. An arrow: the length lies outside the tested ones.'],
+  ['dotted line', 'L0, the trained length of the base.'],
+  [`${NO_NUMBERS.failed}, ${NO_NUMBERS.infeasible}, ${NO_NUMBERS.diverged}, ${NO_NUMBERS.planned}`, 'Quarantined after its attempts; out of memory; output not finite (counts as not retrieved); not run yet.'],
+  ['reach', 'The largest tested context such that it and every smaller one have recall >= 90 %, over all depths and seeds; ≥ where nothing longer was tested. With passed/n and the 95 % Wilson interval of the recall there.'],
+  ['H compared at', 'Raw entropy is bounded by ln(keys) and grows with length, so passing and failing cells are compared at one length only: the one where both exist that is nearest to the first length below 90 %.'],
+];
+
+const PERPLEXITY_TERMS: readonly Term[] = [
+  ['perplexity', 'exp of the mean of -ln p over all predicted tokens of all documents, in nats: long documents weigh more than short ones. Shorter contexts are prefixes of the longest one wherever the table of the method does not depend on the length.'],
+  ['bits per byte', 'The same losses in bits over the UTF-8 bytes of the predicted text: compares models whose tokenizers differ.'],
+  ['perplexity by position', 'Over all losses whose token had so many tokens before it, BOS among them.'],
+];
+
+const ARM_TERMS: readonly Term[] = [
+  ['effective scale', 'Base inverse frequency over that of the method, at the slowest pair of dimensions. Methods with equal factors need not have equal scales.'],
+  ['logit scale', 'What the method multiplies attention logits by: a part of a lower entropy may be this temperature.'],
+];
+
+/** What colours, lines, numbers and marks mean, of the tasks that the report shows. */
+export function howToRead(shown: { readonly needles: boolean; readonly perplexity: boolean }): Markup {
+  const terms = [...(shown.needles ? NEEDLE_TERMS : []), ...(shown.perplexity ? PERPLEXITY_TERMS : []), ...ARM_TERMS];
   return html`<dl class="facts">${terms.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`)}</dl>`;
 }
 

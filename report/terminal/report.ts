@@ -4,10 +4,12 @@ import { armGrids, stateCounts } from '../aggregate.js';
 import { MARKS } from '../cellFace.js';
 import { plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
+import { perplexityCharts } from '../perplexityCurves.js';
 import { armTableLines } from './armTable.js';
 import { heatmapLines } from './heatmap.js';
 import { legendLines } from './legend.js';
 import { painter, printable } from './paint.js';
+import { perplexityLines } from './perplexityTable.js';
 import type { TerminalStyle } from './style.js';
 import { wrapped } from './wrapped.js';
 
@@ -49,18 +51,20 @@ export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
     grids.some(({ shownSplit }) => shownSplit?.source === 'entropyFirst'),
     grids.some(({ reach }) => reach?.isComplete === false),
   );
-  const lines =
-    grids.length === 0
-      ? [...headingLines(rows, style), '', 'This sweep has no cells.']
-      : [
-          ...headingLines(rows, style),
-          '',
-          ...heatmapLines(grids, style),
-          ...legendLines(grids, style),
-          '',
-          ...armTableLines(grids, style),
-          ...notes.flatMap((note) => wrapped(note, style.columns)).map((line) => paint.dim(line)),
-          ...outcomeLines(rows, style),
-        ];
+  const needleLines = [
+    '',
+    ...heatmapLines(grids, style),
+    ...legendLines(grids, style),
+    '',
+    ...armTableLines(grids, style),
+    ...notes.flatMap((note) => wrapped(note, style.columns)).map((line) => paint.dim(line)),
+  ];
+  const lines = [
+    ...headingLines(rows, style),
+    ...(rows.cells.length === 0 ? ['', 'This sweep has no cells.'] : []),
+    ...(grids.length === 0 ? [] : needleLines),
+    ...perplexityLines(perplexityCharts(rows), style),
+    ...outcomeLines(rows, style),
+  ];
   return lines.join('\n');
 }

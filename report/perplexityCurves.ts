@@ -1,0 +1,124 @@
+/**
+ * Rows of a sweep -> perplexity by context length: one curve an arm and task, over all its documents, weighted by token.
+ *
+ * With windows `first` a length without cells of its own is derived from a longer one: the plan gives every length its cells
+ * where the arm's table depends on the length, so losses of another table are never taken. Documents without numbers are
+ * counted, not guessed.
+ */
+import { groupBy } from '../domain/groupBy.js';
+import type { PerplexityNumbers } from '../domain/measurement.js';
+import { addLosses, bitsPerByte, countedTokens, firstTokens, lastTokens, perplexity, positionBuckets, type LossSum, type PositionBucket } from '../domain/perplexity.js';
+import { isPerplexityRow, type ArmRow, type PerplexityCellRow, type SweepRows } from '../domain/rows.js';
+import type { ResolvedPerplexityTask } from '../domain/task.js';
+
+/** How a task is shown: of cells whose task the current revision does not have, every length by itself. */
+export type PerplexityView = Pick<ResolvedPerplexityTask, 'windows' | 'lastTokens' | 'buckets'>;
+
+/** Losses of one document at one length. */
+export interface DocumentLosses {
+  readonly document: string;
+  /** In the convention of the task's windows. */
+  readonly losses: LossSum;
+  /** Of the last k tokens. */
+  readonly last: LossSum;
+}
+
+export interface PerplexityPoint {
+  readonly contextTokens: number;
+  readonly documents: readonly DocumentLosses[];
+  /** Documents of the arm that have no numbers here. */
+  readonly missing: number;
+  readonly losses: LossSum;
+  /** exp of the mean loss; null where nothing is measured. */
+  readonly perplexity: number | null;
+  /** null where nothing is measured or tokens are no text. */
+  readonly bitsPerByte: number | null;
+  readonly lastPerplexity: number | null;
+}
+
+export interface PerplexityCurve {
+  readonly arm: ArmRow;
+  /** By context length, those of the task. */
+  readonly points: readonly PerplexityPoint[];
+  /** Losses by position, over all documents at the longest length that has numbers. */
+  readonly buckets: readonly PositionBucket[];
+}
+
+export interface PerplexityChart {
+  /** Index into the spec's tasks. */
+  readonly task: number;
+  readonly view: PerplexityView;
+  /** Ascending; the same for every arm. */
+  readonly contexts: readonly number[];
+  /** Names of the documents by id, as the plan gave them. */
+  readonly names: ReadonlyMap<string, string>;
+  /** By arm, as the spec lists them; an arm without cells of the task has none. */
+  readonly curves: readonly PerplexityCurve[];
+}
+
+const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
+
+/** One chart per perplexity task, in the order of the spec. */
+export function perplexityCharts(rows: SweepRows): PerplexityChart[] {
+  const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
+  const byTask = groupBy(rows.cells.filter(isPerplexityRow), ({ task }) => task);
+  return ascending(byTask.keys()).map((task) => {
+    const cells = byTask.get(task) ?? [];
+    const found = rows.tasks[task];
+    const planned = found?.kind === 'perplexity' ? found : null;
+    const view: PerplexityView = planned ?? { windows: { kind: 'first' }, lastTokens: 256, buckets: null };
+    const contexts = ascending([...(planned?.contextTokens ?? []), ...cells.map(({ contextTokens }) => contextTokens)]);
+    const byArm = groupBy(cells, ({ armId }) => armId);
+    return {
+      task,
+      view,
+      contexts,
+      names: new Map(planned?.documents.map(({ id, name }) => [id, name])),
+      curves: arms.flatMap((arm): PerplexityCurve[] => {
+        const own = byArm.get(arm.id);
+        return own === undefined ? [] : [{ arm, points: contexts.map((context) => point(view, context, own)), buckets: bucketsOf(view, own) }];
+      }),
+    };
+  });
+}
+
+function point(view: PerplexityView, contextTokens: number, cells: readonly PerplexityCellRow[]): PerplexityPoint {
+  const sources = sourcesOf(view, contextTokens, cells);
+  const documents = [...groupBy(sources, ({ document }) => document)].flatMap(([document, ofDocument]): DocumentLosses[] => {
+    const numbers = ofDocument.flatMap((cell) => cell.perplexity ?? [])[0];
+    const own = numbers === undefined ? null : lossesAt(view, contextTokens, numbers);
+    return own === null ? [] : [{ document, ...own }];
+  });
+  const losses = addLosses(documents.map((document) => document.losses));
+  return {
+    contextTokens,
+    documents,
+    missing: new Set(cells.map(({ document }) => document)).size - documents.length,
+    losses,
+    perplexity: perplexity(losses),
+    bitsPerByte: documents.length === 0 ? null : bitsPerByte(losses),
+    lastPerplexity: perplexity(addLosses(documents.map(({ last }) => last))),
+  };
+}
+
+/** Cells whose losses give those at a length: its own, else longer ones, the shortest first. */
+function sourcesOf({ windows }: PerplexityView, contextTokens: number, cells: readonly PerplexityCellRow[]): readonly PerplexityCellRow[] {
+  const own = cells.filter((cell) => cell.contextTokens === contextTokens);
+  if (own.length > 0 || windows.kind !== 'first') return own;
+  return cells.filter((cell) => cell.contextTokens > contextTokens).sort((a, b) => a.contextTokens - b.contextTokens);
+}
+
+function lossesAt({ windows, lastTokens: count }: PerplexityView, contextTokens: number, numbers: PerplexityNumbers): Omit<DocumentLosses, 'document'> | null {
+  const losses = windows.kind === 'first' ? firstTokens(numbers, contextTokens) : countedTokens(numbers);
+  // No window is as long where a document of windows side by side is shorter than one.
+  return losses === null ? null : { losses, last: lastTokens(numbers, contextTokens, count) ?? addLosses([]) };
+}
+
+function bucketsOf({ buckets }: PerplexityView, cells: readonly PerplexityCellRow[]): readonly PositionBucket[] {
+  const measured = cells.filter((cell) => cell.perplexity !== null);
+  const longest = Math.max(...measured.map(({ contextTokens }) => contextTokens));
+  const ofDocuments = measured.flatMap((cell) => (cell.contextTokens === longest && cell.perplexity !== null ? positionBuckets(cell.perplexity, buckets) : []));
+  return [...groupBy(ofDocuments, ({ from }) => from)]
+    .sort(([a], [b]) => a - b)
+    .map(([from, same]) => ({ from, to: Math.max(...same.map(({ to }) => to)), losses: addLosses(same.map(({ losses }) => losses)) }));
+}
