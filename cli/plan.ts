@@ -9,7 +9,9 @@ import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
 import { depthPercent } from '../report/labels.js';
 import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
-import { planSweep, readSweepFile } from './planning.js';
+import { forecastText } from './planForecast.js';
+import { planWithForecast, readSweepFile, type ForecastPlan } from './planning.js';
+import { number, scaled } from './quantities.js';
 import { withStoreIfAny } from './store.js';
 
 interface PlanOptions {
@@ -39,23 +41,24 @@ Examples:
     )
     .action(async (file: string, options: PlanOptions) => {
       const sweepFile = await readSweepFile(file, options.set);
-      const plan =
-        (await withStoreIfAny(options, (store) => planSweep(sweepFile, store))) ?? (await planSweep(sweepFile, null));
+      const plan = (await withStoreIfAny(options, (store) => planWithForecast(sweepFile, store))) ?? (await planWithForecast(sweepFile, null));
       if (options.json) printJson(planJson(plan));
       else printLine(planText(plan));
     });
 }
 
 /** The stable shape of `ropesweep plan --json`. */
-export function planJson(plan: Plan): unknown {
+export function planJson({ plan, forecasts }: ForecastPlan): unknown {
   const { counts, ...rest } = plan;
   return {
     sweep: rest.sweep,
     digest: rest.digest,
     deviceClass: rest.deviceClass,
+    dtype: rest.dtype,
     engineVersion: rest.engineVersion,
     cells: counts,
     cost: rest.cost,
+    classes: forecasts,
     arms: rest.arms.map(({ tables, ...arm }) => ({ ...arm, tables: Object.fromEntries(Object.entries(tables).map(([length, table]) => [length, table.digest])) })),
     shards: rest.shards.map(({ cellKeys, ...shard }) => ({ ...shard, cells: cellKeys.length })),
     excluded: rest.excluded,
@@ -63,15 +66,7 @@ export function planJson(plan: Plan): unknown {
   };
 }
 
-const number = (value: number): string => value.toLocaleString('en-US');
-
-function scaled(value: number, unit: string): string {
-  const powers = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
-  const power = value < 1000 ? 0 : Math.min(powers.length - 1, Math.floor(Math.log10(value) / 3));
-  return `${(value / 1000 ** power).toPrecision(3)} ${powers[power] ?? ''}${unit}`;
-}
-
-export function planText(plan: Plan): string {
+export function planText({ plan, forecasts }: ForecastPlan): string {
   const { counts, cost } = plan;
   const saved = cost.promptTokens === 0 ? 0 : 1 - cost.distinctTokens / cost.promptTokens;
   return [
@@ -79,15 +74,25 @@ export function planText(plan: Plan): string {
     `  new        ${number(counts.new)} in ${number(plan.shards.length)} shards`,
     `  cached     ${number(counts.cached)} (measured before, with the same key)`,
     `  failed     ${number(counts.failed)} (quarantined before on ${plan.deviceClass} with this engine)`,
-    `  infeasible ${number(counts.infeasible)} (out of memory before on ${plan.deviceClass})`,
+    `  infeasible ${number(counts.infeasible)} (too large for ${plan.deviceClass}, as predicted or as tried)`,
     `  excluded   ${number(counts.excluded)} (beside the total)`,
     '',
+    ...provisionalText(plan),
     armTable(plan),
+    ...listed('notices', plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))),
     '',
-    `to compute: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} distinct (${(saved * 100).toFixed(0)} % shared), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}`,
+    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} distinct (${(saved * 100).toFixed(0)} % shared), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}, peak memory ${scaled(cost.peakBytes, 'B')}, results ${scaled(cost.resultBytes, 'B')}`,
+    ...forecastText(forecasts),
     ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
   ].join('\n');
+}
+
+/** Checkpoints that are not here: said before anything that rests on them. */
+function provisionalText({ arms }: Plan): string[] {
+  const folders = [...new Set(arms.flatMap(({ checkpoint }) => (checkpoint.provisional ? [checkpoint.folder] : [])))];
+  if (folders.length === 0) return [];
+  return ['provisional: the weights are not here, so cells have other keys once they are, and nothing can run:', ...folders.map((folder) => `  ${folder}`), ''];
 }
 
 const continued = (length: number | null): string => (length === null ? 'not continued' : `continued at ${length}`);

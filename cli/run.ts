@@ -6,7 +6,7 @@ import { id, type SweepId } from '../domain/ids.js';
 import { EXIT } from '../domain/errors.js';
 import { slotOption, setOption, homeOption } from './options.js';
 import { HumanDisplay, JsonDisplay, type RunDisplay } from './progress.js';
-import { readSweepFile } from './planning.js';
+import { readSweepFile, refuseMissing } from './planning.js';
 import { runSweep } from './runSweep.js';
 import { runWords } from './runWords.js';
 import { reportFile, showResults } from './showResults.js';
@@ -49,6 +49,7 @@ Examples:
 /** Runs, shows, and sets the exit code; `demo` calls it with its own file. */
 export async function runAction(file: string, options: RunOptions): Promise<void> {
   const sweepFile = await readSweepFile(file, options.set);
+  refuseMissing(sweepFile);
   const live = process.stdout.isTTY && !options.json;
   const display: RunDisplay = options.json ? new JsonDisplay() : new HumanDisplay(live, runWords);
   const finished = await runSweep(sweepFile, {

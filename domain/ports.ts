@@ -1,7 +1,7 @@
 /**
  * Ports: what activities, planner callers and views need of the outside. results/ and worker/ implement them.
  */
-import type { CellKey, ShardId, SweepId } from './ids.js';
+import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
 import type { Plan } from './plan.js';
 import type { FromSlot, ShardJob } from './slot.js';
@@ -100,6 +100,8 @@ export interface Submission {
 export interface Store {
   // planning
   knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>>;
+  /** By device class, FLOP/s of one slot with these checkpoints, from finished shards; a class without any is absent. */
+  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, number>>;
   fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null>;
   saveFileDigest(file: FileDigest): Promise<void>;
   submit(spec: SweepSpec, plan: Plan): Promise<Submission>;

@@ -2,7 +2,7 @@
  * What a plan asks the store: which cells have numbers or an outcome, and digests of files that were hashed before.
  */
 import { PLACE_CODES } from '../domain/errors.js';
-import type { CellKey } from '../domain/ids.js';
+import type { CellKey, WeightsId } from '../domain/ids.js';
 import type { FileDigest, KnownCell } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
 import { chunks } from './chunks.js';
@@ -36,6 +36,18 @@ export async function knownCells(
     for (const { key, state, reason } of rows) known.set(key, { state, reason });
   }
   return known;
+}
+
+/** By device class, FLOP/s of one slot: over finished shards of these checkpoints that ended in their first attempt. */
+export async function measuredRates(client: Client, weightsIds: readonly WeightsId[]): Promise<Map<string, number>> {
+  const rows = await client.$queryRaw<{ readonly deviceClass: string; readonly rate: number }[]>`
+    SELECT r.device_class AS "deviceClass", sum(h.cost_flops) / sum(h.run_seconds) AS rate
+    FROM shards h
+    JOIN revisions r ON r.sweep_id = h.sweep_id AND r.number = h.revision
+    JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
+    WHERE h.state = 'done' AND h.attempts = 1 AND h.run_seconds > 0 AND a.weights_id = ANY (${[...weightsIds]}::text[])
+    GROUP BY r.device_class`;
+  return new Map(rows.map(({ deviceClass, rate }) => [deviceClass, rate]));
 }
 
 const fileKey = (path: string, size: number, mtimeMs: number) => ({ path, size: BigInt(size), mtimeMs });

@@ -1,7 +1,7 @@
 /**
  * The store on PostgreSQL. Each concern has a file; here is which of them is a transaction.
  */
-import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
+import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Plan } from '../domain/plan.js';
 import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Store, Submission, SweepStatus, WorkerRow } from '../domain/ports.js';
@@ -10,7 +10,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import type { SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
 import { endedShards, lease, nextShards } from './leases.js';
-import { fileDigest, knownCells, saveFileDigest } from './planning.js';
+import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
 import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
 import { sweepRows } from './rows.js';
@@ -28,6 +28,10 @@ export class PrismaStore implements Store {
 
   knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>> {
     return this.database.read((client) => knownCells(client, keys, deviceClass, engineVersion));
+  }
+
+  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, number>> {
+    return this.database.read((client) => measuredRates(client, weightsIds));
   }
 
   fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null> {

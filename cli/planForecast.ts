@@ -1,0 +1,43 @@
+/**
+ * How `plan` shows what every device class would take.
+ */
+import Table from 'cli-table3';
+import type { ClassForecast, Rate } from '../planner/forecast.js';
+import { number, scaled } from './quantities.js';
+
+const RIGHT = 'right' as const;
+
+/** One row a class, and what its hours rest on. */
+export function forecastText(forecasts: readonly ClassForecast[]): string[] {
+  if (forecasts.every(({ cells }) => cells === 0)) return [];
+  const table = new Table({
+    head: ['device class', 'dtype', 'peak memory', 'cells that fit', 'tokens computed', 'hours', 'rate'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'left', RIGHT, RIGHT, RIGHT, RIGHT, RIGHT],
+  });
+  for (const forecast of forecasts) table.push(row(forecast));
+  return ['', 'what is new would take, by device class (memory and hours of one device, a CPU\'s of one slot):', table.toString(), ...footnotes(forecasts)];
+}
+
+const row = ({ deviceClass, dtype, peakBytes, cells, infeasible, distinctTokens, hours, rate }: ClassForecast): string[] => [
+  deviceClass,
+  dtype,
+  gib(peakBytes),
+  `${number(cells - infeasible)} of ${number(cells)}`,
+  number(distinctTokens),
+  hours === null ? '-' : hoursText(hours),
+  rate === null ? '-' : rateText(rate),
+];
+
+const gib = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+const hoursText = (hours: number): string => (hours < 0.01 ? '< 0.01' : hours >= 100 ? number(Math.round(hours)) : hours.toPrecision(3));
+const rateText = ({ flopsPerSecond, measured }: Rate): string => `${scaled(flopsPerSecond, 'FLOP/s')} ${measured ? 'measured' : 'assumed'}`;
+
+function footnotes(forecasts: readonly ClassForecast[]): string[] {
+  const assumed = forecasts.some(({ rate }) => rate?.measured === false);
+  const unknown = forecasts.some(({ rate }) => rate === null);
+  return [
+    ...(assumed ? ['  assumed: no cell of these checkpoints was measured on the class; its rate is a guess, and so are its hours'] : []),
+    ...(unknown ? ['  -: no cell of these checkpoints was measured on the class, and no rate is assumed for it'] : []),
+  ];
+}
