@@ -5,10 +5,10 @@
  * (a new graph, another prepacking setting, another onnxruntime). `ENGINE` names the engine version of an outcome:
  * a cell that ran out of memory or was quarantined is planned again when it changes.
  */
-export const NUMERICS_VERSION = 1;
+export const NUMERICS_VERSION = 2;
 
 /** Raised when the generated ONNX graph changes, whether or not its numbers do. */
-export const GRAPH_VERSION = 1;
+export const GRAPH_VERSION = 2;
 
 /** Settings of ONNX Runtime that may change numbers; one set for all sweeps. */
 export const ENGINE = {

@@ -8,12 +8,8 @@ import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import { id, type WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import type { SweepSpec, TaskSpec } from '../domain/spec.js';
-import { readTokenizerFiles } from '../model/tokenizerFiles.js';
+import type { SweepSpec } from '../domain/spec.js';
 import { weightsId } from '../model/weightsId.js';
-import { resolveHaystack } from '../prompts/haystack.js';
-import { standInTokenizer } from '../prompts/standInTokenizer.js';
-import { Tokenizer } from '../prompts/tokenizer.js';
 import { withCustomTable } from '../rope/customTable.js';
 import { methodLabel, resolveMethod, tableDependsOnLength } from '../rope/method.js';
 import { replacedNotice } from '../rope/replaced.js';
@@ -24,9 +20,9 @@ import { Findings } from './findings.js';
 import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
 import { placesOf, type Places } from './places.js';
 import type { MissingArm, ResolvedArm, ResolvedSweep } from './resolved.js';
-import { checkContexts, checkIds, checkNeedle, checkOverlappingTasks, checkReferences } from './tasks/checks.js';
-import { cellsOfTask, plannerOf, taskContexts, type PlannedTask } from './tasks/registry.js';
-import type { TaskInputs } from './tasks/taskPlanner.js';
+import { checkOverlappingTasks, checkReferences } from './tasks/checks.js';
+import { cellsOfTask, taskContexts } from './tasks/registry.js';
+import { resolveTasks } from './tasks/resolveTasks.js';
 
 /** A file as it lay on disk when its digest was asked for. */
 export interface FileState {
@@ -45,9 +41,6 @@ export interface ResolveOptions {
   /** Folders that the spec's paths must lie in; from ROPESWEEP_ROOTS if absent. */
   readonly roots?: readonly string[];
 }
-
-/** Tokenizer of a checkpoint that has none: its prompts are ids already. */
-const NO_TOKENIZER = 'none';
 
 /**
  * @throws RopesweepError with every problem, under the code of the first: CHECKPOINT_MISSING, CHECKPOINT_INVALID,
@@ -68,7 +61,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   if (findings.none) checkSize(spec, arms, at, findings);
   const tooLarge = !findings.none && base !== undefined && arms.found.length > 0 && cellCount(spec, arms.found) > spec.cellLimit;
   // A grid beyond the limit is not laid out to be told what else is wrong with it.
-  const tasks = tooLarge ? [] : await resolveTasks(spec, base, paths, at, findings);
+  const tasks = tooLarge ? [] : await resolveTasks(search, base);
   if (device !== undefined) checkOverlappingTasks(tasks, device, at, findings);
   const labels = new Set(methods?.flatMap((method) => [methodLabel(method), method.name]));
   for (const [index, task] of spec.tasks.entries()) if (task.kind === 'attention' && methods) checkReferences(spec, task, index, labels, at, findings);
@@ -85,56 +78,6 @@ const geometryOf = (spec: SweepSpec, base: FoundCheckpoint): RopeGeometry => ({
   ...base.geometry,
   originalContextTokens: spec.model.originalContextTokens ?? base.geometry.originalContextTokens,
 });
-
-/** The tokenizer of the base: of its files, or of the folder whose config.json stands for it; null where it has none. */
-async function openTokenizer(spec: SweepSpec, base: FoundCheckpoint | undefined, paths: SpecPaths): Promise<Tokenizer | null> {
-  if (base === undefined) return null;
-  const place = base.files === null && spec.model.config !== undefined ? await paths.resolve(spec.model.config) : base.folder;
-  const files = await readTokenizerFiles(place);
-  return files === null ? null : new Tokenizer(files);
-}
-
-/** Those that can be resolved, in the order of the spec. */
-async function resolveTasks(spec: SweepSpec, base: FoundCheckpoint | undefined, paths: SpecPaths, at: Places, findings: Findings): Promise<PlannedTask[]> {
-  const tokenizer = (await findings.collect(at(['model', 'base']), () => openTokenizer(spec, base, paths))) ?? null;
-  const provisional = base?.files === null;
-  const resolvePath = (written: string) => paths.resolve(written);
-  const tasks: PlannedTask[] = [];
-  for (const [index, task] of spec.tasks.entries()) {
-    const contextTokens = taskContexts(task, spec.contextTokens);
-    const inputs: TaskInputs = {
-      tokenizer,
-      provisional,
-      tokenizerDigest: tokenizer?.digest ?? NO_TOKENIZER,
-      contextTokens,
-      resolvePath,
-      resolveHaystack: (haystack) => resolveHaystack(haystack, resolvePath),
-    };
-    // Without its base, a task's text has nothing to be counted with.
-    if (base === undefined && task.kind !== 'needle') continue;
-    if (task.kind === 'needle' && !checkNeedle(task, index, at, findings)) continue;
-    const planned = await findings.collect(at(['tasks', index]), () => resolveTask(task, index, inputs));
-    if (planned === undefined) continue;
-    tasks.push(planned);
-    if (task.kind === 'needle') {
-      checkContexts(spec, task, index, tokenizer ?? standInTokenizer, at, findings);
-      if (planned.kind === 'needle' && base !== undefined) checkIds(planned.task, index, base.config.vocabularySize, at, findings);
-    }
-  }
-  return tasks;
-}
-
-async function resolveTask(spec: TaskSpec, index: number, inputs: TaskInputs): Promise<PlannedTask> {
-  const { contextTokens } = inputs;
-  switch (spec.kind) {
-    case 'needle':
-      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
-    case 'perplexity':
-      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
-    case 'attention':
-      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
-  }
-}
 
 /** Methods in their one spelling; two that mean the same are refused. */
 async function resolveMethods(spec: SweepSpec, geometry: RopeGeometry, paths: SpecPaths, at: Places, findings: Findings): Promise<Method[]> {

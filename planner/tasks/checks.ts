@@ -4,7 +4,7 @@
 import type { DeviceClass } from '../../domain/device.js';
 import { digest } from '../../domain/identity.js';
 import type { SweepSpec } from '../../domain/spec.js';
-import type { ResolvedNeedleTask, ResolvedTask, TaskKind } from '../../domain/task.js';
+import type { ResolvedHaystack, ResolvedTask, TaskKind } from '../../domain/task.js';
 import type { TaskSpecOf } from '../../domain/taskSpec.js';
 import { needleTaskProblems } from '../../prompts/checks.js';
 import { haystackIdRanges } from '../../prompts/haystack.js';
@@ -16,7 +16,7 @@ import type { Findings } from '../findings.js';
 import type { Places } from '../places.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './registry.js';
 
-/** Context lengths that are too short for the prompts of a needle task. */
+/** Context lengths that are too short for the prompts of a needle task. @returns whether there are none */
 export function checkContexts(
   spec: SweepSpec,
   task: TaskSpecOf<'needle'>,
@@ -24,9 +24,10 @@ export function checkContexts(
   tokenizer: PromptTokenizer | null,
   at: Places,
   findings: Findings,
-): void {
+): boolean {
   const minimum = minimumContextTokens(task, task.seeds, tokenizer);
-  for (const [position, contextTokens] of (task.contextTokens ?? spec.contextTokens).entries()) {
+  const lengths = task.contextTokens ?? spec.contextTokens;
+  for (const [position, contextTokens] of lengths.entries()) {
     if (contextTokens >= minimum) continue;
     findings.add('PROMPT_IMPOSSIBLE', {
       where: task.contextTokens === undefined ? at(['contextTokens', position]) : at(['tasks', index, 'contextTokens', position]),
@@ -34,6 +35,7 @@ export function checkContexts(
       mend: `Use at least ${minimum}.`,
     });
   }
+  return lengths.every((contextTokens) => contextTokens >= minimum);
 }
 
 /** Parts of a needle task that do not go together, needles that cannot be drawn. @returns whether there are none */
@@ -44,11 +46,11 @@ export function checkNeedle(task: TaskSpecOf<'needle'>, index: number, at: Place
 }
 
 /** Ids outside of the vocabulary, parts that would share ids. */
-export function checkIds(task: ResolvedNeedleTask, index: number, vocabularySize: number, at: Places, findings: Findings): void {
+export function checkIds({ needle, template }: TaskSpecOf<'needle'>, haystack: ResolvedHaystack, index: number, vocabularySize: number, at: Places, findings: Findings): void {
   const here = (...path: string[]) => at(['tasks', index, ...path]);
-  const filler = haystackIdRanges(task.haystack);
-  const parts = needleIdRanges(task.needle);
-  const headIds = 'headIds' in task.template ? task.template.headIds : [];
+  const filler = haystackIdRanges(haystack);
+  const parts = needleIdRanges(needle);
+  const headIds = 'headIds' in template ? template.headIds : [];
   const head: IdRange[] = headIds.map((first) => ({ name: 'head', first, count: 1 }));
   const placed = [
     ...filler.map((range) => ({ range, where: here('haystack') })),

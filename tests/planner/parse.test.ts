@@ -49,7 +49,7 @@ describe('a sweep file', () => {
     expect(spec.methods.map((method) => method.name)).toEqual(['none', 'pi', 'ntk', 'yarn']);
     expect(spec.continualPretrainContextTokens).toEqual([null, 256, 1024]);
     expect(spec.tasks[0]).toMatchObject({ probes: 'heads', template: { headIds: [0] }, needle: { needleMarkId: 1, answerTokens: 4 } });
-    expect([spec.dtype, spec.deviceClass, spec.cellLimit]).toEqual(['f32', 'cpu', 100_000]);
+    expect([spec.dtype, spec.deviceClass, spec.cellLimit]).toEqual(['auto', 'cpu', 100_000]);
   });
 
   it('may be JSON', () => {
@@ -73,7 +73,7 @@ describe('a sweep file', () => {
       'sweep.yaml:12:34 contextTokens[4]: 128 stands twice in this list (first as number 4) | Leave one of them out.',
       'sweep.yaml:15:5 tasks[0].depths: 0.5 is not a list | Write it as a list: [0.5].',
       'sweep.yaml:16:16 tasks[0].seeds[1]: 1 stands twice in this list (first as number 1) | Leave one of them out.',
-      'sweep.yaml:17:16 tasks[0].haystack.kind: unknown haystack kind "markv" | Did you mean markov? Known: markov.',
+      'sweep.yaml:17:16 tasks[0].haystack.kind: unknown haystack kind "markv" | Did you mean markov? Known: markov, noise, text.',
       expect.stringMatching(/^sweep\.yaml:18:29 tasks\[0\]\.needle\.answerToken: "answerToken" is not known here \| Did you mean answerTokens\?/),
       'sweep.yaml:19:5 tasks[0].probes: "head" is not one of heads, summary | Did you mean heads? Known: heads, summary.',
     ]);
@@ -84,7 +84,7 @@ describe('a sweep file', () => {
       'sweep.yaml:1:1 model: it is missing | Write a mapping of keys to values.',
       'sweep.yaml:1:1 contextTokens: it is missing | Write a list.',
       'sweep.yaml:2:1 methods: the list is empty | Give at least 1.',
-      'sweep.yaml:4:5 tasks[0].kind: the task kind is missing | Known: needle.',
+      'sweep.yaml:4:5 tasks[0].kind: the task kind is missing | Known: needle, perplexity, attention.',
     ]);
   });
 

@@ -34,7 +34,7 @@ continualPretrainContextTokens: [null, 256]
 contextTokens: [64, 128]
 tasks: [{kind: needle, depths: [0, 1], haystack: {kind: markov, file: filler.json}, needle: {kind: symbols}}]
 `;
-const resolveCopy = (...set: string[]) => resolveSweep(parseSpec(SPEC, { file, set }), { file, fileSha256: sha256OfFile, roots: [folder] });
+const resolveCopy = (...set: string[]) => resolveSweep(parseSpec(SPEC, { file, set }), { file, fileSha256: sha256OfFile, roots: [folder], modelsFolder: folder });
 const refusalOfCopy = async (...set: string[]): Promise<RopesweepError> => {
   const error: unknown = await resolveCopy(...set).then(() => null, (reason: unknown) => reason);
   if (error instanceof RopesweepError) return error;
@@ -57,7 +57,7 @@ describe('resolving', () => {
     const copied = await resolveCopy();
     const { resolved } = await demoSweep('methods=[{name: pi, factor: 8}]', 'continualPretrainContextTokens=[null,256]');
     expect(copied.arms.map(({ arm }) => arm.id)).toEqual(resolved.arms.map(({ arm }) => arm.id));
-    expect(copied.tasks).toEqual(resolved.tasks);
+    expect(copied.tasks.map(({ task }) => task)).toEqual(resolved.tasks.map(({ task }) => task));
   });
 
   it('hashes each file once, and none when something is wrong', async () => {
@@ -67,12 +67,12 @@ describe('resolving', () => {
       hashed.push(path.relative(folder, state.path));
       return sha256OfFile(state);
     };
-    await resolveSweep(spec, { file, fileSha256, roots: [folder] });
-    expect(hashed.toSorted()).toEqual(['base/model.safetensors', 'base/tokenizer.json', 'pi-256/model.safetensors']);
+    await resolveSweep(spec, { file, fileSha256, roots: [folder], modelsFolder: folder });
+    expect(hashed.toSorted()).toEqual(['base/model.safetensors', 'pi-256/model.safetensors']);
     hashed.length = 0;
     const wrong = parseSpec(SPEC, { file, set: ['contextTokens=[4]'] });
-    await expect(resolveSweep(wrong, { file, fileSha256, roots: [folder] })).rejects.toMatchObject({ code: 'PROMPT_IMPOSSIBLE' });
-    expect(hashed.filter((name) => name.endsWith('.safetensors'))).toEqual([]);
+    await expect(resolveSweep(wrong, { file, fileSha256, roots: [folder], modelsFolder: folder })).rejects.toMatchObject({ code: 'PROMPT_IMPOSSIBLE' });
+    expect(hashed).toEqual([]);
   });
 
   it('takes L0 from config.json, or from the spec', async () => {
@@ -96,10 +96,11 @@ describe('a sweep is refused before anything starts', () => {
     const error = await refusal('model.base=../models/nope', 'contextTokens=[5,128]', 'tasks[0].haystack.file=nofile.json');
     expect([error.code, error.exitCode]).toEqual(['CHECKPOINT_MISSING', 2]);
     expect(error.problems.map(({ where }) => where)).toEqual([
-      '--set model.base=../models/nope',
+      '--set model.base=../models/nope: ../models/nope',
       '--set contextTokens=[5,128]',
       expect.stringMatching(/^sweeps\/demo\.yaml:\d+:5 tasks\[0\]\.haystack: nofile\.json$/),
     ]);
+    expect(error.problems[0]?.mend).toContain('model.config');
     expect(error.problems[1]?.mend).toBe('Use at least 13.');
   });
 
@@ -129,7 +130,7 @@ describe('a sweep is refused before anything starts', () => {
   it('if two tasks would measure the same cells', async () => {
     const task = 'kind: needle, haystack: {kind: markov, file: ../models/starter/filler.json}, needle: {kind: symbols}';
     const error = await refusal(`tasks[1]={${task}, depths: [0.1, 0.5], seeds: [2]}`);
-    expect(error.problems.map(({ what }) => what)).toEqual(['it has cells that an earlier task has too (depth 0.5, seed 2)']);
+    expect(error.problems.map(({ what }) => what)).toEqual(['it has cells that an earlier task has too (128 tokens, depth 0.5, seed 2)']);
     const apart = await demoSweep(`tasks[1]={${task}, depths: [0.1], seeds: [2]}`);
     expect(apart.resolved.tasks).toHaveLength(2);
   });
@@ -149,7 +150,7 @@ describe('a sweep is refused before anything starts', () => {
     await symlink(path.resolve('models/starter/base'), path.join(folder, 'link'));
     expect((await refusalOfCopy('model.base=link')).code).toBe('PATH_OUTSIDE_ROOTS');
     const spec = parseSpec(SPEC, { file, set: ['model.base=link'] });
-    await expect(resolveSweep(spec, { file, fileSha256: sha256OfFile, roots: [folder, process.cwd()] })).resolves.toBeDefined();
+    await expect(resolveSweep(spec, { file, fileSha256: sha256OfFile, roots: [folder, process.cwd()], modelsFolder: folder })).resolves.toBeDefined();
   });
 
   it('if a continued checkpoint is damaged or of another architecture', async () => {
@@ -167,14 +168,37 @@ describe('a sweep is refused before anything starts', () => {
     expect((await withChanged('pi-256/config.json', epsilon, () => refusalOfCopy())).message).toContain('rmsNormEpsilon 0.001 against 0.00001');
   });
 
-  it('if config.json already extends the context in a way that the sweep does not name', async () => {
-    const scaled = (factor: number) => (text: string) => text.replace('"rope_theta": 500', `"rope_theta": 500, "rope_scaling": {"rope_type": "linear", "factor": ${factor}}`);
-    const base = await withChanged('base/config.json', scaled(8), () => refusalOfCopy());
-    expect(base.problems[0]?.what).toContain('already extends the context by pi 8');
+  it('if a continued checkpoint says another method than the sweep', async () => {
     const other = await withChanged('pi-256/config.json', scaled(4), () => refusalOfCopy());
     expect(other.problems[0]?.what).toContain("says pi 4 with base 500, which is neither the base's plain RoPE nor pi 8");
     const same = await withChanged('pi-256/config.json', scaled(8), () => resolveCopy());
     expect(same.arms).toHaveLength(2);
+  });
+
+  it('before anything is laid out, if the grid is beyond its limit', async () => {
+    const seeds = Array.from({ length: 50_000 }, (_, seed) => seed);
+    const start = performance.now();
+    // A context too short would be told too, were the prompts laid out.
+    const error = await refusal(`tasks[0].seeds=[${seeds.join(',')}]`, 'contextTokens=[5]');
+    expect(error.problems.map(({ what }) => what)).toEqual(['the sweep has 2500000 cells, the limit is 100000']);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+});
+
+/** config.json of a starter model that names position interpolation. */
+const scaled = (factor: number) => (text: string) => text.replace('"rope_theta": 500', `"rope_theta": 500, "rope_scaling": {"rope_type": "linear", "factor": ${factor}}`);
+
+describe("a checkpoint's own RoPE settings", () => {
+  it('are replaced by the method of the sweep, and every arm of the base says so', async () => {
+    const notices = async (...set: string[]) => (await resolveCopy(...set)).arms.map(({ arm }) => [arm.label, arm.notice]);
+    expect(await notices()).toEqual([['pi 8', undefined], ['pi 8, continued at 256', undefined]]);
+    await withChanged('base/config.json', scaled(4), async () => {
+      expect(await notices('continualPretrainContextTokens=[null]', 'methods=[none, {name: pi, factor: 4}, {name: pi, factor: 8}]')).toEqual([
+        ['none', "the checkpoint's own pi 4 is replaced by plain RoPE"],
+        ['pi 4', undefined],
+        ['pi 8', "the checkpoint's own pi 4 is replaced by pi 8"],
+      ]);
+    });
   });
 });
 

@@ -1,0 +1,84 @@
+/**
+ * The tasks of a spec, resolved one after the other; whatever is wrong with any of them is collected.
+ */
+import type { SweepSpec, TaskSpec } from '../../domain/spec.js';
+import type { TaskSpecOf } from '../../domain/taskSpec.js';
+import { readTokenizerFiles } from '../../model/tokenizerFiles.js';
+import { resolveHaystack } from '../../prompts/haystack.js';
+import { isTextNeedle } from '../../prompts/needle.js';
+import { Tokenizer } from '../../prompts/tokenizer.js';
+import type { FoundCheckpoint } from '../checkpoints.js';
+import type { Findings } from '../findings.js';
+import type { SpecPaths } from '../paths.js';
+import type { Places } from '../places.js';
+import { checkContexts, checkIds, checkNeedle } from './checks.js';
+import { plannerOf, taskContexts, type PlannedTask } from './registry.js';
+import type { TaskInputs } from './taskPlanner.js';
+
+export interface TaskSearch {
+  readonly spec: SweepSpec;
+  readonly at: Places;
+  readonly paths: SpecPaths;
+  readonly findings: Findings;
+}
+
+/** Tokenizer of a checkpoint that has none: its prompts are ids already. */
+const NO_TOKENIZER = 'none';
+
+/** @returns those that can be resolved, in the order of the spec */
+export async function resolveTasks(search: TaskSearch, base: FoundCheckpoint | undefined): Promise<PlannedTask[]> {
+  const { spec, at, paths, findings } = search;
+  const tokenizer = (await findings.collect(at(['model', 'base']), () => openTokenizer(spec, base, paths))) ?? null;
+  const resolvePath = (written: string) => paths.resolve(written);
+  const tasks: PlannedTask[] = [];
+  for (const [index, task] of spec.tasks.entries()) {
+    const inputs: TaskInputs = {
+      tokenizer,
+      provisional: base?.files === null,
+      tokenizerDigest: tokenizer?.digest ?? NO_TOKENIZER,
+      contextTokens: taskContexts(task, spec.contextTokens),
+      resolvePath,
+      resolveHaystack: (haystack) => resolveHaystack(haystack, resolvePath),
+    };
+    // Without its base, documents have nothing to be counted with.
+    if (base === undefined && task.kind !== 'needle') continue;
+    const usable = task.kind === 'needle' ? await checkedNeedle(search, task, index, inputs, base) : inputs;
+    if (usable === null) continue;
+    const planned = await findings.collect(at(['tasks', index]), () => resolveTask(task, index, usable));
+    if (planned !== undefined) tasks.push(planned);
+  }
+  return tasks;
+}
+
+/** The tokenizer of the base: of its files, or of the folder whose config.json stands for it; null where it has none. */
+async function openTokenizer(spec: SweepSpec, base: FoundCheckpoint | undefined, paths: SpecPaths): Promise<Tokenizer | null> {
+  if (base === undefined) return null;
+  const place = base.files === null && spec.model.config !== undefined ? await paths.resolve(spec.model.config) : base.folder;
+  const files = await readTokenizerFiles(place);
+  return files === null ? null : new Tokenizer(files);
+}
+
+/** Everything that can be said of a needle task before it is laid out. @returns its inputs, or null if it cannot be */
+async function checkedNeedle({ spec, at, findings }: TaskSearch, task: TaskSpecOf<'needle'>, index: number, inputs: TaskInputs, base: FoundCheckpoint | undefined): Promise<TaskInputs | null> {
+  const { tokenizer, provisional } = inputs;
+  const sound = checkNeedle(task, index, at, findings);
+  const counted = tokenizer !== null || provisional || !isTextNeedle(task.needle);
+  const fits = !sound || !counted || (await findings.collect(at(['tasks', index]), () => checkContexts(spec, task, index, tokenizer, at, findings)));
+  const haystack = await findings.collect(at(['tasks', index, 'haystack']), () => inputs.resolveHaystack(task.haystack));
+  if (haystack === undefined) return null;
+  if (base === undefined) return null;
+  checkIds(task, haystack, index, base.config.vocabularySize, at, findings);
+  return sound && fits === true ? { ...inputs, resolveHaystack: () => Promise.resolve(haystack) } : null;
+}
+
+async function resolveTask(spec: TaskSpec, index: number, inputs: TaskInputs): Promise<PlannedTask> {
+  const { contextTokens } = inputs;
+  switch (spec.kind) {
+    case 'needle':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+    case 'perplexity':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+    case 'attention':
+      return { kind: spec.kind, index, spec, contextTokens, ...(await plannerOf(spec.kind).resolve(spec, inputs)) };
+  }
+}
