@@ -101,6 +101,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Whether a message is that of an allocation that failed: of the C++ runtime, of ONNX Runtime, of V8 or of CUDA. */
+export const tellsOutOfMemory = (message: string): boolean =>
+  /bad_alloc|bad allocation|out of memory|failed to allocate|allocation failed|cannot allocate memory/i.test(message);
+
 /** Why a file could not be opened or read, in words. */
 export function whyUnreadable(cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause);

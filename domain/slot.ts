@@ -35,6 +35,9 @@ export interface ShardJobOf<K extends TaskKind> extends TaskWork<K> {
   readonly flops: number;
 }
 
+/** The job with the cells that are kept: they stay of its task's kind, which the compiler cannot see. */
+export const withCells = (job: ShardJob, keep: (cell: JobCell) => boolean): ShardJob => ({ ...job, cells: job.cells.filter(keep) }) as ShardJob;
+
 export type ToSlot = { readonly kind: 'evaluate'; readonly job: ShardJob } | { readonly kind: 'selfTest' };
 
 export type FromSlot =

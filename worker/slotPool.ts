@@ -3,14 +3,19 @@
  *
  * A child is killed when its job is aborted, when it passes the deadline of its phase, or when it ends a job without
  * an answer. A killed or crashed child is replaced by a new one at the next job.
+ *
+ * A child that dies of memory says nothing of the cell it died of, so the longest cells of its job are given up as
+ * infeasible (the memory of a shard is that of its longest context) and a new child evaluates the rest.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CPU, deviceText, type Device } from '../domain/device.js';
-import { ERRORS, RopesweepError, type ErrorCode } from '../domain/errors.js';
+import { ERRORS, RopesweepError, tellsOutOfMemory, type ErrorCode } from '../domain/errors.js';
+import type { CellKey } from '../domain/ids.js';
 import type { ShardStats } from '../domain/measurement.js';
 import type { Place, SlotPool } from '../domain/ports.js';
-import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
+import { withCells, type FromSlot, type ShardJob, type ToSlot } from '../domain/slot.js';
+import { lastWords, outOfMemoryKills } from './memoryDeath.js';
 
 /** A phase may take the larger of this and 5 x its prediction. */
 export const MINIMUM_PHASE_MS = 60_000;
@@ -31,6 +36,8 @@ export interface SlotPoolOptions {
 
 interface Slot {
   readonly child: ChildProcess;
+  /** The end of what it wrote to its stderr. */
+  readonly words: () => string;
   /** Which checkpoint it holds: the next job of the same one is given to it. */
   weightsId: string | null;
 }
@@ -50,14 +57,36 @@ export class ForkedSlots implements SlotPool {
   }
 
   async evaluate(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
+    const told = new Set<CellKey>();
+    const tell = (message: FromSlot): void => {
+      if (message.kind === 'cell') told.add(message.result.key);
+      onMessage(message);
+    };
+    for (let open = job; ; ) {
+      try {
+        return await this.attempt(open, tell, signal);
+      } catch (error) {
+        if (!(error instanceof RopesweepError) || error.code !== 'OUT_OF_MEMORY') throw error;
+        const left = withCells(open, ({ key }) => !told.has(key));
+        const longest = Math.max(...left.cells.map(({ contextTokens }) => contextTokens));
+        for (const { key, contextTokens } of left.cells) {
+          if (contextTokens === longest) tell({ kind: 'cell', result: { key, state: 'infeasible', code: error.code, reason: error.message } });
+        }
+        open = withCells(left, ({ key }) => !told.has(key));
+        if (open.cells.length === 0) return NOTHING_COUNTED;
+      }
+    }
+  }
+
+  private attempt(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
     const { weightsId } = job.checkpoint;
     const predictedMs = (job.flops / PREDICTED_FLOPS_PER_SECOND) * 1000;
-    return this.withSlot(weightsId, (child) => {
+    return this.withSlot(weightsId, (slot) => {
       const read = (message: FromSlot): ShardStats | null => {
         onMessage(message);
         return message.kind === 'done' ? message.stats : null;
       };
-      return this.converse(child, { kind: 'evaluate', job }, read, predictedMs, signal);
+      return this.converse(slot, { kind: 'evaluate', job }, read, predictedMs, signal);
     }, signal);
   }
 
@@ -65,15 +94,15 @@ export class ForkedSlots implements SlotPool {
   async selfTest(): Promise<number | null> {
     const { signal } = new AbortController();
     const read = (message: FromSlot): { difference: number | null } | null => (message.kind === 'selfTested' ? message : null);
-    const { difference } = await this.withSlot(null, (child) => this.converse(child, { kind: 'selfTest' }, read, 0, signal), signal);
+    const { difference } = await this.withSlot(null, (slot) => this.converse(slot, { kind: 'selfTest' }, read, 0, signal), signal);
     return difference;
   }
 
-  private async withSlot<Result>(weightsId: string | null, work: (child: ChildProcess) => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  private async withSlot<Result>(weightsId: string | null, work: (slot: Slot) => Promise<Result>, signal: AbortSignal): Promise<Result> {
     signal.throwIfAborted();
     const slot = this.take(weightsId);
     try {
-      const result = await work(slot.child);
+      const result = await work(slot);
       slot.weightsId = weightsId;
       this.idle.push(slot);
       return result;
@@ -121,17 +150,17 @@ export class ForkedSlots implements SlotPool {
   private start(): Slot {
     const child = fork(fileURLToPath(new URL('./slot.js', import.meta.url)), [String(this.options.threads), deviceText(this.options.device ?? CPU)], {
       env: { ...process.env, ...this.options.environment },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       serialization: 'advanced',
     });
     // A message to a child that was just killed fails on its channel; its exit says all there is to say.
     child.on('error', () => undefined);
-    return { child, weightsId: null };
+    return { child, words: lastWords(child.stderr), weightsId: null };
   }
 
   /** Sends one message and waits for the answer that `read` recognises; every phase has its deadline. */
   private converse<Result>(
-    child: ChildProcess,
+    { child, words }: Slot,
     request: ToSlot,
     read: (message: FromSlot) => Result | null,
     predictedMs: number,
@@ -140,14 +169,18 @@ export class ForkedSlots implements SlotPool {
     const phaseMs = Math.max(this.options.minimumPhaseMs ?? MINIMUM_PHASE_MS, 5 * predictedMs);
     return new Promise((resolve, reject) => {
       let phase = 'start';
-      const fail = (code: 'SLOT_SILENT' | 'SLOT_CRASHED', what: string): void => {
+      const killsBefore = outOfMemoryKills();
+      const fail = (code: 'SLOT_SILENT' | 'SLOT_CRASHED' | 'OUT_OF_MEMORY', what: string): void => {
         end();
         reject(new RopesweepError(code, { where: `slot ${String(child.pid)}`, what }));
       };
       const onSilence = (): void => fail('SLOT_SILENT', `phase ${phase} did not end within ${String(phaseMs)} ms`);
       let deadline = setTimeout(onSilence, phaseMs);
-      const onExit = (exitCode: number | null, exitSignal: string | null): void =>
-        fail('SLOT_CRASHED', `the process ended by ${exitSignal ?? `exit code ${String(exitCode)}`} in phase ${phase}`);
+      const onClose = (exitCode: number | null, exitSignal: string | null): void => {
+        const ofMemory = exitSignal === 'SIGKILL' ? outOfMemoryKills() > killsBefore : tellsOutOfMemory(words());
+        const how = `the process ended by ${exitSignal ?? `exit code ${String(exitCode)}`} in phase ${phase}`;
+        fail(ofMemory ? 'OUT_OF_MEMORY' : 'SLOT_CRASHED', ofMemory ? `out of memory: ${how}` : how);
+      };
       const onError = (error: Error): void => fail('SLOT_CRASHED', error.message);
       const onAbort = (): void => {
         end();
@@ -167,12 +200,13 @@ export class ForkedSlots implements SlotPool {
       };
       const end = (): void => {
         clearTimeout(deadline);
-        child.off('exit', onExit);
+        child.off('close', onClose);
         child.off('error', onError);
         child.off('message', onMessage);
         signal.removeEventListener('abort', onAbort);
       };
-      child.on('exit', onExit);
+      // Not at its exit: what it wrote last is read only when its pipes are closed.
+      child.on('close', onClose);
       child.on('error', onError);
       child.on('message', onMessage);
       signal.addEventListener('abort', onAbort);
@@ -180,6 +214,9 @@ export class ForkedSlots implements SlotPool {
     });
   }
 }
+
+/** Of a job whose child died: what it computed is not known. */
+const NOTHING_COUNTED: ShardStats = { promptTokens: 0, distinctTokens: 0, computedTokens: 0, completionTokens: 0, loadSeconds: 0, runSeconds: 0 };
 
 const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
 
