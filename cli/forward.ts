@@ -103,7 +103,7 @@ export async function forwardReport(model: string, options: ForwardOptions): Pro
   const decoder = await Decoder.open(checkpoint, { threads, dtype });
   try {
     decoder.useTable(ropeTable(method, geometry, tokens.length), tokens.length);
-    const { top1, nll, last, finite } = await forwardPass(decoder, tokens, rows, span);
+    const { top1, nll, last, finite } = await forwardPass(decoder, tokens, rows, span === undefined ? {} : { spans: [span] });
     const byHead = (flat: ArrayLike<number>): ByHead => reshape(flat, decoder.layers, decoder.heads, rows);
     return {
       logits: last.rows.map((row) => Array.from(row.logits ?? [])),
