@@ -16,7 +16,7 @@ export function cacheFolder(home?: string): string {
  * @throws RopesweepError CONFIG_INVALID
  */
 export function float32Cache(): { readonly folder: string; readonly limitBytes: number } {
-  return { folder: join(cacheFolder(), 'float32'), limitBytes: limitGib() * 2 ** 30 };
+  return { folder: join(cacheFolder(), 'float32'), limitBytes: Math.floor(limitGib() * 2 ** 30) };
 }
 
 /** Known models that were fetched (`ropesweep model fetch`). */
