@@ -105,11 +105,15 @@ const text = (value: string): Buffer => Buffer.concat([u64(Buffer.byteLength(val
 
 /** Value types of the GGUF specification. */
 const GGUF_TYPE = { u32: 4, i32: 5, f32: 6, text: 8, array: 9 } as const;
+/** Token types of the GGUF specification; llama.cpp does not load a vocabulary without the 256 bytes. */
+const GGUF_TOKEN: Readonly<Record<'normal' | 'control' | 'byte', number>> = { normal: 1, control: 3, byte: 6 };
 const array = (type: number, items: readonly Buffer[]): Buffer => Buffer.concat([u32(type), u64(items.length), ...items]);
 
 /** GGUF version 3: metadata, then tensors by name, sizes from the fastest dimension on, type 0 (F32), offset. */
 function ggufHeader(): Buffer {
-  const tokens = Array.from({ length: SHAPE.vocabulary }, (_, id) => (id < 3 ? (['<unk>', '<s>', '</s>'][id] ?? '') : `<${id}>`));
+  const tokens = ['<unk>', '<s>', '</s>', ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)];
+  const types = tokens.map((_, id) => (id < 3 ? GGUF_TOKEN.control : GGUF_TOKEN.byte));
+  while (tokens.length < SHAPE.vocabulary) types[tokens.push(`<${tokens.length}>`) - 1] = GGUF_TOKEN.normal;
   const metadata: [string, number, Buffer][] = [
     ['general.architecture', GGUF_TYPE.text, text('llama')],
     ['llama.context_length', GGUF_TYPE.u32, u32(CONFIG.max_position_embeddings)],
@@ -124,7 +128,7 @@ function ggufHeader(): Buffer {
     ['tokenizer.ggml.model', GGUF_TYPE.text, text('llama')],
     ['tokenizer.ggml.tokens', GGUF_TYPE.array, array(GGUF_TYPE.text, tokens.map(text))],
     ['tokenizer.ggml.scores', GGUF_TYPE.array, array(GGUF_TYPE.f32, tokens.map(() => f32(0)))],
-    ['tokenizer.ggml.token_type', GGUF_TYPE.array, array(GGUF_TYPE.i32, tokens.map((_, id) => u32(id < 3 ? 3 : 1)))],
+    ['tokenizer.ggml.token_type', GGUF_TYPE.array, array(GGUF_TYPE.i32, types.map(u32))],
   ];
   let offset = 0;
   const infos = weights().map(({ gguf, shape }) => {
