@@ -3,7 +3,6 @@
  * starts, and reports all that is wrong at once. Weights are read only to be hashed, and only when nothing is wrong.
  */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import { id, type WeightsId } from '../domain/ids.js';
@@ -63,8 +62,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   // A grid beyond the limit is not laid out to be told what else is wrong with it.
   const tasks = tooLarge ? [] : await resolveTasks(search, base);
   if (device !== undefined) checkOverlappingTasks(tasks, device, at, findings);
-  const labels = new Set(methods?.flatMap((method) => [methodLabel(method), method.name]));
-  for (const [index, task] of spec.tasks.entries()) if (task.kind === 'attention' && methods) checkReferences(spec, task, index, labels, at, findings);
+  for (const [index, task] of spec.tasks.entries()) if (task.kind === 'attention' && arms.found.length > 0) checkReferences(spec, task, index, arms.found, at, findings);
   findings.refuse();
   if (base === undefined || device === undefined || dtype === undefined || geometry === undefined) {
     throw new RopesweepError('INTERNAL', { where: 'plan', what: 'a base that was not found passed the checks' });
@@ -157,9 +155,9 @@ async function nameArms(
   const contextTokens = [...new Set(spec.tasks.flatMap((task) => taskContexts(task, spec.contextTokens)))].sort((a, b) => a - b);
   for (const { method, continualPretrainContextTokens, checkpoint, place } of found) {
     const { folder, config, files, weightFormat } = checkpoint;
-    const weights = idOfFolder.get(folder) ?? (await (files === null ? provisionalId(checkpoint) : weightsId(files, fileSha256)));
-    idOfFolder.set(folder, weights);
     const role = continualPretrainContextTokens === null ? 'the base' : `"${armLabel(method, continualPretrainContextTokens)}"`;
+    const weights = idOfFolder.get(folder) ?? (await (files === null ? provisionalId(role, checkpoint) : weightsId(files, fileSha256)));
+    idOfFolder.set(folder, weights);
     const taken = roles.get(weights) ?? role;
     roles.set(weights, taken);
     if (taken !== role) {
@@ -188,4 +186,4 @@ async function nameArms(
 }
 
 /** Stands for weights that are not here: the real ones will have another id, and cells other keys. */
-const provisionalId = ({ folder, config }: FoundCheckpoint): WeightsId => id<WeightsId>(digest({ provisional: path.basename(folder), architecture: { ...config } }));
+const provisionalId = (role: string, { config }: FoundCheckpoint): WeightsId => id<WeightsId>(digest({ provisional: role, architecture: { ...config } }));

@@ -3,6 +3,7 @@
  */
 import type { DeviceClass } from '../../domain/device.js';
 import { digest } from '../../domain/identity.js';
+import type { Method } from '../../domain/method.js';
 import type { SweepSpec } from '../../domain/spec.js';
 import type { ResolvedHaystack, ResolvedTask, TaskKind } from '../../domain/task.js';
 import type { TaskSpecOf } from '../../domain/taskSpec.js';
@@ -12,6 +13,8 @@ import { overlap, type IdRange } from '../../prompts/idRange.js';
 import { minimumContextTokens } from '../../prompts/layout.js';
 import { needleIdRanges } from '../../prompts/needle.js';
 import type { PromptTokenizer } from '../../prompts/tokenizer.js';
+import { methodLabel } from '../../rope/method.js';
+import { armLabel } from '../arms.js';
 import type { Findings } from '../findings.js';
 import type { Places } from '../places.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './registry.js';
@@ -80,16 +83,30 @@ export function checkIds({ needle, template }: TaskSpecOf<'needle'>, haystack: R
 
 const idText = ({ first, count }: IdRange): string => (count === 1 ? String(first) : `${first} to ${first + count - 1}`);
 
-/** References of attention tasks that no cell of the sweep can be. */
-export function checkReferences(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, labels: ReadonlySet<string>, at: Places, findings: Findings): void {
+/** What a reference can name: an arm of the sweep. */
+interface NamedArm {
+  readonly method: Method;
+  readonly continualPretrainContextTokens: number | null;
+}
+
+/** References of attention tasks that are not exactly one arm of the sweep, or no length of the task. */
+export function checkReferences(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, arms: readonly NamedArm[], at: Places, findings: Findings): void {
   const lengths = task.contextTokens ?? spec.contextTokens;
-  for (const [position, reference] of task.references.entries()) {
+  const labels = [...new Set(arms.map(({ method }) => methodLabel(method)))];
+  for (const [position, { method: named, continualPretrainContextTokens, contextTokens }] of task.references.entries()) {
     const where = at(['tasks', index, 'references', position]);
-    if (!labels.has(reference.method)) {
-      findings.add('SPEC_INVALID', { where, what: `${reference.method} is no method of this sweep`, mend: `Use one of ${[...labels].join(', ')}.` });
+    const ofName = arms.filter(({ method }) => named === methodLabel(method) || named === method.name);
+    const meant = ofName.filter((arm) => arm.continualPretrainContextTokens === continualPretrainContextTokens).map((arm) => armLabel(arm.method, continualPretrainContextTokens));
+    if (ofName.length === 0) {
+      findings.add('SPEC_INVALID', { where, what: `${named} is no method of this sweep`, mend: `Use one of ${labels.join(', ')}.` });
+    } else if (meant.length === 0) {
+      const known = ofName.map((arm) => arm.continualPretrainContextTokens ?? 'null');
+      findings.add('SPEC_INVALID', { where, what: `the sweep has no arm ${named}, ${continualPretrainContextTokens === null ? 'not continued' : `continued at ${continualPretrainContextTokens}`}`, mend: `Set continualPretrainContextTokens to ${known.join(' or ')}.` });
+    } else if (meant.length > 1) {
+      findings.add('SPEC_INVALID', { where, what: `${named} may be ${meant.join(' or ')}`, mend: 'Write the label of the method.' });
     }
-    if (!lengths.includes(reference.contextTokens)) {
-      findings.add('SPEC_INVALID', { where, what: `${reference.contextTokens} is no context length of this task`, mend: `Use one of ${lengths.join(', ')}, or add it to them.` });
+    if (!lengths.includes(contextTokens)) {
+      findings.add('SPEC_INVALID', { where, what: `${contextTokens} is no context length of this task`, mend: `Use one of ${lengths.join(', ')}, or add it to them.` });
     }
   }
 }

@@ -1,0 +1,151 @@
+/** Device classes: what a plan says for one, and what it refuses. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RopesweepError } from '../../domain/errors.js';
+import type { Plan } from '../../domain/plan.js';
+import { digest } from '../../domain/identity.js';
+import { parseSpec } from '../../planner/parse.js';
+import { buildPlan } from '../../planner/plan.js';
+import { resolveSweep } from '../../planner/resolve.js';
+import { DEMO, demoSweep } from './demoSweep.js';
+
+const TASK = '{kind: needle, haystack: {kind: noise}, needle: {kind: passkey}, template: {kind: base}, depths: [0, 0.5, 1]}';
+const LARGE = `
+name: large
+model: {name: large, base: ../models/not-here, config: ../models/configs/llama-2-7b}
+methods: [none, {name: pi, factor: 32}, {name: dynamic-ntk, factor: 32}]
+contextTokens: [4096, 131072]
+tasks: [${TASK}]
+`;
+
+let modelsFolder: string;
+beforeAll(async () => {
+  modelsFolder = await mkdtemp(path.join(tmpdir(), 'ropesweep-device-'));
+});
+afterAll(() => rm(modelsFolder, { recursive: true }));
+
+/** A plan of weights that are not here, as a file beside the demo would be. */
+async function large(...set: string[]): Promise<Plan> {
+  const spec = parseSpec(LARGE, { file: DEMO, set });
+  const resolved = await resolveSweep(spec, { file: DEMO, fileSha256: ({ path: file }) => Promise.resolve(digest(file)), modelsFolder });
+  return buildPlan(spec, resolved, new Map());
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<RopesweepError> {
+  const error: unknown = await attempt.then(() => null, (reason: unknown) => reason);
+  if (error instanceof RopesweepError) return error;
+  throw error instanceof Error ? error : new Error('it was not refused');
+}
+
+describe('the device class of a sweep', () => {
+  it('that nobody knows is refused with those that are', async () => {
+    const error = await refusal(demoSweep('deviceClass=h100', 'deviceClasses={big-one: {provider: cpu}}'));
+    expect(error.problems.map(({ what, mend }) => `${what} | ${mend ?? ''}`)).toEqual([
+      'h100 is not one of big-one, cpu, webgpu, cuda-24, cuda-40, cuda-80, cuda-141 | Use one of them, or describe the class: deviceClasses: {h100: {provider: cuda, memoryGiB: 80}}.',
+    ]);
+  });
+
+  it('may be one of its own', async () => {
+    const plan = await large('deviceClass=h100', 'deviceClasses={h100: {provider: cuda, memoryGiB: 80, assumedTeraflops: 395}}');
+    expect([plan.deviceClass, plan.engineVersion, plan.dtype]).toEqual(['h100', 'onnxruntime-1.30.0/cuda/graph-2', 'f16']);
+  });
+
+  it('says the dtype: float32 on a CPU; on a GPU as the weights are stored, unless the spec says', async () => {
+    const dtype = async (...set: string[]) => (await demoSweep(...set)).resolved.dtype;
+    expect(await dtype()).toBe('f32');
+    expect(await dtype('deviceClass=cuda-24')).toBe('f32');
+    expect(await dtype('deviceClass=cuda-24', 'dtype=bf16')).toBe('bf16');
+    expect((await refusal(demoSweep('dtype=f16'))).problems).toEqual([
+      { where: '--set dtype=f16', what: 'cpu computes in f32, not in f16', mend: 'Leave dtype out, or use another device class.' },
+    ]);
+  });
+
+  it('of a GPU from Node shares no prefixes; of a CPU it does', async () => {
+    const shared = async (...set: string[]) => {
+      const { spec, resolved } = await demoSweep(...set);
+      const { cost } = buildPlan(spec, resolved, new Map());
+      return cost.distinctTokens / cost.promptTokens;
+    };
+    expect(await shared()).toBeLessThan(0.6);
+    expect(await shared('deviceClass=cuda-24')).toBe(1);
+  });
+
+  it('foresees cells that cannot fit it, with both figures, and puts them into no shard', async () => {
+    const plan = await large('deviceClass=cuda-24');
+    const long = plan.cells.filter(({ contextTokens }) => contextTokens === 131_072);
+    expect(long.map(({ state, foreseen }) => `${state} ${foreseen ?? ''}`)).toEqual(Array.from({ length: 9 }, () => 'infeasible OUT_OF_MEMORY'));
+    expect(long[0]?.reason).toMatch(/^it takes \d+\.\d GiB, cuda-24 has 24\.0 GiB$/);
+    expect(plan.cells.filter(({ contextTokens }) => contextTokens === 4096).every(({ state }) => state === 'planned')).toBe(true);
+    expect(plan.shards.flatMap(({ cellKeys }) => cellKeys)).toHaveLength(9);
+    expect((await large('deviceClass=cuda-141')).counts.infeasible).toBe(0);
+    // A CPU's memory is its node's: its worker tells.
+    expect((await large()).counts.infeasible).toBe(0);
+  });
+});
+
+describe('shards', () => {
+  it('share a trunk across lengths where their table is the same, whatever the method: dynamic-ntk below the trained context', async () => {
+    const lengthsOf = async (...set: string[]) => {
+      const { spec, resolved } = await demoSweep('methods=[{name: dynamic-ntk, factor: 2}]', 'continualPretrainContextTokens=[null]', 'tasks[0].seeds=[1]', ...set);
+      const plan = buildPlan(spec, resolved, new Map());
+      const byKey = new Map(plan.cells.map(({ key, contextTokens }) => [key, contextTokens]));
+      return plan.shards.map(({ cellKeys }) => [...new Set(cellKeys.map((key) => byKey.get(key)))].join());
+    };
+    // The starter models are trained at 128 tokens.
+    expect(await lengthsOf('contextTokens=[32, 64, 96, 128, 256, 512]')).toEqual(['32,64,96,128', '256', '512']);
+    const lists = JSON.stringify(Array(16).fill(1));
+    expect(await lengthsOf('contextTokens=[64, 128, 256, 512]', `methods=[{name: longrope, factor: 8, shortFactor: ${lists}, longFactor: ${JSON.stringify(Array(16).fill(2))}}]`)).toEqual(['64,128', '256,512']);
+  });
+
+  it('of a device that keeps nothing hold prompts up to the same bound', async () => {
+    const plan = await large('deviceClass=cuda-141');
+    const tokens = plan.shards.map(({ cost }) => cost.distinctTokens);
+    expect(Math.max(...tokens)).toBe(3 * 131_072);
+    expect(plan.shards.every(({ cost }) => cost.distinctTokens === cost.promptTokens)).toBe(true);
+  });
+});
+
+describe('a plan without weights', () => {
+  it('is provisional: its keys are those of no weights', async () => {
+    const plan = await large();
+    expect(plan.arms.map(({ checkpoint }) => checkpoint.provisional)).toEqual([true, true, true]);
+    expect(plan.arms[0]?.checkpoint).toMatchObject({ weightFormat: 'unknown', folder: path.resolve('models/not-here') });
+    expect(plan.counts.total).toBe(3 * 2 * 3);
+  });
+
+  it('takes arms whose folders are missing for what they will be', async () => {
+    const plan = await large('continualPretrainContextTokens=[4096, 32768]', 'model.continued=../models/{method}/{length}', 'methods=[{name: ntk, base: 1e6}]');
+    expect(plan.arms.map(({ label, checkpoint }) => `${label} ${String(checkpoint.provisional)} ${path.basename(checkpoint.folder)}`)).toEqual([
+      'ntk base 1000000, continued at 4096 true 4096',
+      'ntk base 1000000, continued at 32768 true 32768',
+    ]);
+    expect(new Set(plan.arms.map(({ checkpoint }) => checkpoint.weightsId)).size).toBe(2);
+    const ofTwoMethods = await large('continualPretrainContextTokens=[4096]', 'model.continued=../models/{method}/{length}', 'methods=[{name: pi, factor: 8}, {name: ntk, base: 1e6}]');
+    expect(ofTwoMethods.arms).toHaveLength(2);
+  });
+
+  it('needs a config.json, and says so where there is none', async () => {
+    const error = await refusal(large('model.config=../models/nope'));
+    expect(error.code).toBe('CHECKPOINT_MISSING');
+    const named = await refusal(large('model={name: x, base: "registry:nobody"}'));
+    expect(named.problems[0]?.what).toBe('it is not one of smollm2-135m');
+    const unfetched = await refusal(large('model={name: x, base: "registry:smollm2-135m"}'));
+    expect(unfetched.problems[0]?.mend).toBe('Run ropesweep model fetch smollm2-135m.');
+  });
+});
+
+describe('a base in a GGUF file', () => {
+  it('is planned like a folder, with the format of its weights', async () => {
+    const set = [
+      'model={name: gguf, base: ../tests/golden/gguf/llama-gqa-q4_1.gguf}', 'methods=[none]', 'continualPretrainContextTokens=[null]', 'contextTokens=[64]',
+      'tasks=[{kind: perplexity, documents: {kind: haystack, haystack: {kind: markov, file: ../models/starter/filler.json}}}]',
+    ];
+    const { spec, resolved } = await demoSweep(...set);
+    const plan = buildPlan(spec, resolved, new Map());
+    expect(plan.arms[0]?.checkpoint).toMatchObject({ weightFormat: 'q4_1', folder: path.resolve('tests/golden/gguf/llama-gqa-q4_1.gguf') });
+    expect([plan.dtype, plan.counts.total]).toEqual(['f32', 1]);
+    expect((await demoSweep(...set, 'deviceClass=cuda-24')).resolved.dtype).toBe('f16');
+  });
+});
