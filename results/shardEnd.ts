@@ -6,6 +6,7 @@ import type { ShardStats } from '../domain/measurement.js';
 import type { Lease } from '../domain/ports.js';
 import { adoptForCells, adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
+import { deriveDivergences } from './divergences.js';
 import { insertOutcomes } from './recording.js';
 import { findShard, leaseLost, lockShard } from './shardRow.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -38,6 +39,7 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
       runSeconds: { increment: runSeconds },
     },
   });
+  if (open.length === 0) await deriveDivergences(transaction, (await findShard(transaction, lease.shard)).sweep);
 }
 
 /**

@@ -15,6 +15,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { adoptForSweep } from './adoption.js';
 import { chunks } from './chunks.js';
 import type { Client } from './database.js';
+import { deriveDivergences } from './divergences.js';
 import type { Prisma } from './generated/client.js';
 import { endState } from './sweepEnd.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -51,6 +52,7 @@ export async function submit(transaction: Client, spec: SweepSpec, plan: Plan): 
     if (plan.cells.length > ANALYZE_CELLS) await transaction.$executeRaw`ANALYZE memberships, shards`;
   }
   await pinFingerprints(transaction, plan.sweep, spec);
+  await deriveDivergences(transaction, plan.sweep);
   await resume(transaction, plan.sweep);
   return { sweep: plan.sweep, revision, created: !same };
 }

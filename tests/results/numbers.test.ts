@@ -154,6 +154,37 @@ describe('numbers of perplexity and attention', () => {
   });
 });
 
+describe('divergences', () => {
+  it('are derived once both cells are measured, in nats, and 0 to itself', async () => {
+    await evaluate('divergences');
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<Record<string, unknown>>(
+      "SELECT context_tokens, axis::text, reference_context_tokens, mean_of_heads, of_mean FROM reporting.attention_divergences WHERE sweep = 'divergences' ORDER BY context_tokens, axis::text",
+    );
+    await client.end();
+    // Heads (0.5, 0.5, 0) and (1, 0, 0) against (0.5, 0.25, 0.25) and (0.75, 0.25, 0); means (0.75, 0.25, 0) and (0.625, 0.25, 0.125).
+    const js = (p: number[], q: number[]) => {
+      const entropy = (values: number[]) => -values.reduce((sum, value) => sum + (value > 0 ? value * Math.log(value) : 0), 0);
+      return entropy(p.map((value, bin) => (value + (q[bin] ?? 0)) / 2)) - (entropy(p) + entropy(q)) / 2;
+    };
+    const meanOfHeads = (js([0.5, 0.5, 0], [0.5, 0.25, 0.25]) + js([1, 0, 0], [0.75, 0.25, 0])) / 2;
+    const ofMean = js([0.75, 0.25, 0], [0.625, 0.25, 0.125]);
+    const close = (value: number) => expect.closeTo(value, 9) as number;
+    expect(rows).toEqual(
+      [3, 5].flatMap((length) =>
+        ['distance', 'fraction'].map((axis) => ({
+          context_tokens: length,
+          axis,
+          reference_context_tokens: 3,
+          mean_of_heads: length === 3 ? 0 : close(meanOfHeads),
+          of_mean: length === 3 ? 0 : close(ofMean),
+        })),
+      ),
+    );
+  });
+});
+
 describe('a cell that the plan foresees to be infeasible', () => {
   it('is infeasible with its reason before anybody tried it, and the sweep ends without it', async () => {
     const base = fixturePlan({ name: 'foreseen', contextTokens: [64], depths: [0.125], seeds: [77] });
