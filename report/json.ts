@@ -1,5 +1,5 @@
 /** `ropesweep report --json`: the aggregates that heat maps and arm table show. Lengths in tokens, entropies in nats. */
-import type { LossSum } from '../domain/perplexity.js';
+import { perplexity, type LossSum } from '../domain/perplexity.js';
 import type { SweepRows } from '../domain/rows.js';
 import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
 import { outcomeGroups } from './outcomes.js';
@@ -49,7 +49,7 @@ const chartJson = ({ task, view, names, curves }: PerplexityChart) => ({
       contextTokens: point.contextTokens,
       perplexity: point.perplexity,
       bitsPerByte: point.bitsPerByte,
-      lastPerplexity: point.lastPerplexity,
+      lastPerplexity: perplexity(point.last),
       ...lossJson(point.losses),
       missingDocuments: point.missing,
       documents: point.documents.map(({ document, losses }) => ({ document, name: names.get(document) ?? null, ...lossJson(losses) })),

@@ -29,11 +29,12 @@ export interface PerplexityPoint {
   /** Documents of the arm that have no numbers here. */
   readonly missing: number;
   readonly losses: LossSum;
+  /** Of the last k tokens. */
+  readonly last: LossSum;
   /** exp of the mean loss; null where nothing is measured. */
   readonly perplexity: number | null;
   /** null where nothing is measured or tokens are no text. */
   readonly bitsPerByte: number | null;
-  readonly lastPerplexity: number | null;
 }
 
 export interface PerplexityCurve {
@@ -90,14 +91,15 @@ function point(view: PerplexityView, contextTokens: number, cells: readonly Perp
     return own === null ? [] : [{ document, ...own }];
   });
   const losses = addLosses(documents.map((document) => document.losses));
+  const last = addLosses(documents.map((document) => document.last));
   return {
     contextTokens,
     documents,
     missing: new Set(cells.map(({ document }) => document)).size - documents.length,
     losses,
+    last,
     perplexity: perplexity(losses),
     bitsPerByte: documents.length === 0 ? null : bitsPerByte(losses),
-    lastPerplexity: perplexity(addLosses(documents.map(({ last }) => last))),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Perplexities and conventions as tables print them, the same in the terminal and in the HTML report. */
+import { perplexity } from '../domain/perplexity.js';
 import { MARKS } from './cellFace.js';
 import { NOTHING } from './armSummary.js';
 import type { PerplexityPoint, PerplexityView } from './perplexityCurves.js';
@@ -12,7 +13,7 @@ const marked = (value: number | null, { missing }: PerplexityPoint): string =>
 /** Marked where documents have no numbers. */
 export const perplexityText = (point: PerplexityPoint): string => marked(point.perplexity, point);
 export const bitsPerByteText = (point: PerplexityPoint): string => marked(point.bitsPerByte, point);
-export const lastPerplexityText = (point: PerplexityPoint): string => marked(point.lastPerplexity, point);
+export const lastPerplexityText = (point: PerplexityPoint): string => marked(perplexity(point.last), point);
 
 /** Which tokens count, in words. */
 export function conventionText({ windows }: PerplexityView): string {

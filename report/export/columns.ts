@@ -4,10 +4,9 @@
  */
 import { canonicalJson } from '../../domain/identity.js';
 import type { NeedleNumbers } from '../../domain/measurement.js';
+import { bitsPerByte, perplexity, type LossSum } from '../../domain/perplexity.js';
 import type { ArmRow, CellRow, SweepRows } from '../../domain/rows.js';
-
-/** What JSON Lines carries as it is; CSV prints arrays as JSON, null as nothing. */
-export type Value = string | number | boolean | null | readonly number[];
+import type { Value } from './formatted.js';
 
 export interface Column {
   readonly name: string;
@@ -23,6 +22,24 @@ const result = (name: string, value: Column['value']): Column => ({ name, kind: 
 const circumstance = (name: string, value: Column['value']): Column => ({ name, kind: 'circumstance', value });
 const number = (name: keyof NeedleNumbers, read: (numbers: NeedleNumbers) => Value): Column =>
   result(name, (cell) => (cell.taskKind !== 'needle' || cell.needle === null ? null : read(cell.needle)));
+
+/** Of the losses of needle and perplexity cells. */
+const loss = (name: string, read: (losses: LossSum) => Value): Column =>
+  result(name, (cell) => {
+    if (cell.taskKind === 'needle') return cell.needle === null ? null : read({ ...cell.needle, byteCount: null });
+    return cell.taskKind === 'attention' || cell.perplexity === null ? null : read(cell.perplexity);
+  });
+/** Of any cell that was measured. */
+const tokenDigest = (cell: CellRow): string | null => {
+  switch (cell.taskKind) {
+    case 'needle':
+      return cell.needle?.tokenDigest ?? null;
+    case 'perplexity':
+      return cell.perplexity?.tokenDigest ?? null;
+    case 'attention':
+      return cell.attention?.tokenDigest ?? null;
+  }
+};
 
 export const COLUMNS: readonly Column[] = [
   circumstance('sweep', (_cell, _arm, { sweep }) => sweep),
@@ -58,8 +75,8 @@ export const COLUMNS: readonly Column[] = [
   number('top1Ids', ({ top1Ids }) => top1Ids),
   number('generatedIds', ({ generatedIds }) => generatedIds),
   number('nll', ({ nll }) => nll),
-  number('sumNll', ({ sumNll }) => sumNll),
-  number('tokenCount', ({ tokenCount }) => tokenCount),
+  loss('sumNll', ({ sumNll }) => sumNll),
+  loss('tokenCount', ({ tokenCount }) => tokenCount),
   number('margins', ({ margins }) => margins),
   number('entropyFirst', ({ entropyFirst }) => entropyFirst),
   number('entropy', ({ entropy }) => entropy),
@@ -76,10 +93,14 @@ export const COLUMNS: readonly Column[] = [
   number('retrievalScore', ({ retrievalScore }) => retrievalScore),
   number('needleStart', ({ needleStart }) => needleStart),
   number('needleTokens', ({ needleTokens }) => needleTokens),
-  number('tokenDigest', ({ tokenDigest }) => tokenDigest),
+  result('tokenDigest', tokenDigest),
   number('layers', ({ layers }) => layers),
   number('headCount', ({ headCount }) => headCount),
   number('heads', ({ heads }) => heads),
+
+  loss('byteCount', ({ byteCount }) => byteCount),
+  result('perplexity', (cell) => (cell.taskKind !== 'perplexity' || cell.perplexity === null ? null : perplexity(cell.perplexity))),
+  loss('bitsPerByte', bitsPerByte),
 
   circumstance('reason', ({ reason }) => reason),
   circumstance('measuredAt', ({ measured }) => measured?.at.toISOString() ?? null),

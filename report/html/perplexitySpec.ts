@@ -47,7 +47,7 @@ export function perplexitySpec({ contexts, curves }: PerplexityChart): TopLevelS
         mark: { type: 'line', point: { size: 30, filled: true }, strokeWidth: 2 },
         encoding: {
           x: { ...x, axis: { title: 'context length, tokens', values: ticks(contexts), format: 'd' } },
-          y: { field: 'perplexity', type: 'quantitative', scale: { type: yType, zero: false, nice: true }, axis: { title: 'perplexity', grid: true, format: '~g' } },
+          y: { field: 'perplexity', type: 'quantitative', scale: yType === 'log' ? { type: yType } : { type: yType, zero: false }, axis: { title: 'perplexity', grid: true, format: '~g' } },
           color: { field: 'arm', type: 'nominal', scale: { ...domain, range: labels.map((_, at) => COLOURS[at % COLOURS.length]) }, legend: { title: null, labelLimit: 230, symbolType: 'stroke' } },
           strokeDash: { field: 'arm', type: 'nominal', scale: { ...domain, range: labels.map((_, at) => DASHES[Math.floor(at / COLOURS.length) % DASHES.length]) } },
         },
