@@ -55,6 +55,18 @@ describe('a shard', () => {
     }
   });
 
+  it('computes at most 1.02 times its distinct prompt tokens, greedy completion of failing cells counted apart', async () => {
+    const depths = Array.from({ length: 11 }, (_, index) => index / 10);
+    const cells = [256, 512, 768].flatMap((contextTokens) => [1, 2].flatMap((seed) => depths.map((depth) => cell(contextTokens, depth, seed))));
+    const { promptTokens, distinctTokens, computedTokens, completionTokens } = await evaluator.run({ ...job, cells }, 0, () => undefined);
+    const ratio = computedTokens / distinctTokens;
+    console.log(`${promptTokens} prompt tokens, ${distinctTokens} distinct, ${computedTokens} computed (${ratio.toFixed(4)}), ${completionTokens} to complete`);
+    expect(completionTokens).toBeGreaterThan(0);
+    expect(distinctTokens).toBeLessThan(0.7 * promptTokens);
+    expect(ratio).toBeGreaterThanOrEqual(1);
+    expect(ratio).toBeLessThanOrEqual(1.02);
+  });
+
   it('goes on past a cell that cannot be evaluated, which fails with its reason', async () => {
     // Some seeds draw an answer beyond the vocabulary, others do not.
     const needle = needleSchema.parse({ kind: 'symbols', values: { first: 128, count: 160 } });
