@@ -115,6 +115,21 @@ describe.each(TOKENIZERS)('prompts of text with %s', (name) => {
   });
 });
 
+/** The other two have tokens that reach over a boundary: Llama 3's `.\n`, and an added word that swallows no space. */
+describe.each(['bytelevel-qwen2', 'bytelevel-smollm', 'metaspace-llama2', 'metaspace-mistral'] as const)('prompts whose needles stand between sentences, with %s,', (name) => {
+  it('are what the tokenizer makes of the whole text', async () => {
+    const tokenizer = await open(name);
+    for (const needle of [NEEDLES[0], NEEDLES[2], NEEDLES[4]]) {
+      const promptOf = await promptSource(await textTask({ needle, snap: 'sentence' }), tokenizer);
+      for (const seed of SEEDS) {
+        const { tokens, answerRows } = promptOf(1400, { depth: 0.5, seed });
+        const prompt = [...tokens.subarray(0, answerRows[0] + 1)];
+        expect(tokenizer.encode(tokenizer.decode(prompt, { skipSpecial: true }), { addSpecial: true })).toEqual(prompt);
+      }
+    }
+  });
+});
+
 describe('a needle', () => {
   const draw = (needle: (typeof NEEDLES)[number], seed: number): TextNeedle => textOf(drawNeedle(needleSchema.parse(needle), seed));
 
