@@ -35,9 +35,9 @@ const rateText = ({ flopsPerSecond, measured }: Rate): string => `${scaled(flops
 
 function footnotes(forecasts: readonly ClassForecast[]): string[] {
   const assumed = forecasts.some(({ rate }) => rate?.measured === false);
-  const unknown = forecasts.some(({ rate }) => rate === null);
+  const unknown = forecasts.some(({ hours }) => hours === null);
   return [
     ...(assumed ? ['  assumed: no cell of these checkpoints was measured on the class; its rate is a guess, and so are its hours'] : []),
-    ...(unknown ? ['  -: no cell of these checkpoints was measured on the class, and no rate is assumed for it'] : []),
+    ...(unknown ? ['  -: no cell fits, or none of these checkpoints was measured on the class and no rate is assumed for it'] : []),
   ];
 }

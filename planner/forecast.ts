@@ -29,7 +29,7 @@ export interface ClassForecast {
   readonly distinctTokens: number;
   readonly flops: number;
   readonly rate: Rate | null;
-  /** Hours of one device for the cells that fit; null where no rate is known. */
+  /** Hours of one device for the cells that fit; null where none does or no rate is known. */
   readonly hours: number | null;
 }
 
@@ -60,7 +60,7 @@ function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: M
   const foresight = foresee(resolved);
   const fitting = open.filter((cell) => foresight(cell).refusal === null);
   const { distinctTokens, flops } = totalCost(packShards(resolved, fitting).map(({ cost }) => cost));
-  const rate = rateOf(device, rates);
+  const rate = rateOf(device, dtype, rates);
   return {
     deviceClass: device.name,
     dtype,
@@ -71,12 +71,17 @@ function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: M
     distinctTokens,
     flops,
     rate,
-    hours: rate === null ? null : flops / rate.flopsPerSecond / 3600,
+    hours: rate === null || fitting.length === 0 ? null : flops / rate.flopsPerSecond / 3600,
   };
 }
 
-function rateOf({ name, assumedFlopsPerSecond }: DeviceClass, rates: MeasuredRates): Rate | null {
+/** float32 on the tensor cores' cards is an order slower than half precision, which classes are described in. */
+const FLOAT32_SHARE = 1 / 16;
+
+function rateOf({ name, provider, assumedFlopsPerSecond }: DeviceClass, dtype: ComputeDtype, rates: MeasuredRates): Rate | null {
   const measured = rates.get(name);
   if (measured !== undefined) return { flopsPerSecond: measured, measured: true };
-  return assumedFlopsPerSecond === null ? null : { flopsPerSecond: assumedFlopsPerSecond, measured: false };
+  return assumedFlopsPerSecond === null
+    ? null
+    : { flopsPerSecond: provider === 'cuda' && dtype === 'f32' ? assumedFlopsPerSecond * FLOAT32_SHARE : assumedFlopsPerSecond, measured: false };
 }
