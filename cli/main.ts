@@ -19,6 +19,7 @@ import { reportCommand } from './report.js';
 import { ropeCommand } from './rope.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
+import { textCommand } from './text.js';
 import { VERSION } from './version.js';
 
 export function program(): Command {
@@ -34,6 +35,7 @@ export function program(): Command {
     .addCommand(exportCommand())
     .addCommand(ropeCommand())
     .addCommand(model)
+    .addCommand(textCommand())
     .addCommand(deviceCommand())
     .addCommand(doctorCommand())
     .addCommand(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption())

@@ -48,6 +48,7 @@ export const ERRORS = {
   SLOT_SILENT: { what: 'The evaluation process passed the deadline of its phase and was killed.', mend: 'The shard is tried again; see the log of the worker.', retryable: true, exitCode: EXIT.incomplete },
   WORKER_LOST: { what: 'The worker stopped its heartbeats.', mend: 'The shard is tried again elsewhere.', retryable: true, exitCode: EXIT.incomplete },
   DEVICE_BROKEN: { what: 'The device does not compute attention rightly, so its worker takes no work.', mend: 'Update the driver or use another node.', retryable: false, exitCode: EXIT.error },
+  TEXT_UNAVAILABLE: { what: 'A known text could not be fetched.', mend: 'See ropesweep text fetch --help.', retryable: true, exitCode: EXIT.error },
   DEVICE_UNAVAILABLE: { what: 'The device cannot be used here.', mend: 'See ropesweep doctor for what this node lacks.', retryable: false, exitCode: EXIT.error },
   OUT_OF_MEMORY: { what: 'The cell does not fit into the memory of its device class.', mend: 'Run it on a larger device class.', retryable: false, exitCode: EXIT.incomplete },
   TABLE_MISMATCH: { what: 'The RoPE table a worker would use is not the one the plan names.', mend: 'Run the same version of ropesweep everywhere.', retryable: false, exitCode: EXIT.incomplete },

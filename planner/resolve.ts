@@ -17,6 +17,7 @@ import { findArms, openBase, type FoundArm, type FoundArms, type FoundCheckpoint
 import { computeDtype, deviceClass } from './device.js';
 import { Findings } from './findings.js';
 import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
+import { resolveTextName } from './knownTexts.js';
 import { placesOf, type Places } from './places.js';
 import type { MissingArm, ResolvedArm, ResolvedSweep } from './resolved.js';
 import { checkOverlappingTasks, checkReferences } from './tasks/checks.js';
@@ -48,7 +49,7 @@ export interface ResolveOptions {
 export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Promise<ResolvedSweep> {
   const at = placesOf(spec);
   const findings = new Findings();
-  const paths = specPaths(options.file, options.roots ?? configuredRoots(options.file));
+  const paths = withKnownTexts(specPaths(options.file, [...(options.roots ?? configuredRoots(options.file)), options.modelsFolder]), options.modelsFolder);
   const search = { spec, at, paths, findings, modelsFolder: options.modelsFolder };
 
   const device = deviceClass(spec, at, findings);
@@ -71,6 +72,11 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   findings.refuse();
   return { arms: resolved, tasks, missing: arms.missing, device, dtype };
 }
+
+/** Paths of a spec, where the name of a known text leads to its folder. */
+const withKnownTexts = (paths: SpecPaths, modelsFolder: string): SpecPaths => ({
+  resolve: (written) => paths.resolve(resolveTextName(written, modelsFolder) ?? written),
+});
 
 const geometryOf = (spec: SweepSpec, base: FoundCheckpoint): RopeGeometry => ({
   ...base.geometry,
