@@ -6,12 +6,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import { familyOf, familyShape, layerParts, shortLists } from './families.js';
+import { familyOf, familyShape, layerParts, shortLists, type Projection } from './families.js';
+import type { Projection } from './projection.js';
 import { ropeConfigShape, ropeSettings } from './ropeSettings.js';
 import { unsupportedFeatures } from './unsupportedFeatures.js';
-
-/** The linear maps of a layer. */
-export type Projection = 'query' | 'key' | 'value' | 'attentionOutput' | 'gate' | 'up' | 'down';
 
 /** The architecture: what the graph and the weights id depend on, RoPE apart. */
 export interface ModelConfig {

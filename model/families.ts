@@ -4,7 +4,10 @@
  */
 import { z } from 'zod';
 import type { Problem } from '../domain/errors.js';
-import type { Projection } from './config.js';
+import type { Projection } from './projection.js';
+
+/** The linear maps of a layer. */
+export type Projection = 'query' | 'key' | 'value' | 'attentionOutput' | 'gate' | 'up' | 'down';
 
 /** The fields of config.json that tell the families apart. */
 export const familyShape = {

@@ -1,7 +1,8 @@
 /**
  * Names and shapes of a LLaMA-family decoder's tensors, as Hugging Face stores them: matrices are [outputs, inputs].
  */
-import type { ModelConfig, Projection } from './config.js';
+import type { ModelConfig } from './config.js';
+import type { Projection } from './projection.js';
 
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const FINAL_NORM = 'model.norm.weight';
