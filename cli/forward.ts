@@ -9,6 +9,7 @@ import { COMPUTE_DTYPES, ENGINE, PROVIDER } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { Decoder } from '../evaluation/decoder.js';
 import { forwardPass } from '../evaluation/forward.js';
+import { mostExactThreads } from '../model/exactThreads.js';
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { fingerprint, installedOnnxruntime } from '../runtime/fingerprint.js';
 import { wholeNumber } from '../infra/commandLine.js';
@@ -63,7 +64,7 @@ export function forwardCommand(): Command {
     .option('--method <method>', `${METHOD_LIST} (default: what config.json says)`)
     .option('--rows <n>', 'how many of the last rows to show logits and attention of', wholeNumber('--rows'), 1)
     .option('--span <a:b>', 'keys a to b - 1, whose attention mass is summed', parseSpan)
-    .option('--threads <n>', 'threads of the engine; the numbers do not depend on it', wholeNumber('--threads'), availableParallelism())
+    .option('--threads <n>', 'most threads of the engine; the numbers do not depend on it', wholeNumber('--threads'), availableParallelism())
     .option('--json', 'print one JSON object, on one line');
   return addMethodOptions(command)
     .addHelpText(
@@ -86,7 +87,8 @@ Examples:
 export async function forwardReport(model: string, options: ForwardOptions): Promise<ForwardReport> {
   const checkpoint = await openFloat32(model);
   const tokens = await readTokens(options.tokens, checkpoint.config.vocabularySize);
-  const { rows, span, threads } = options;
+  const { rows, span } = options;
+  const threads = Math.min(options.threads, mostExactThreads(checkpoint.config));
   if (rows > tokens.length) throw new RopesweepError('OPTION_INVALID', { where: '--rows', what: `${String(rows)} rows of ${String(tokens.length)} tokens` });
   if (span !== undefined && span[1] > tokens.length) {
     throw new RopesweepError('OPTION_INVALID', { where: '--span', what: `${span.join(':')} ends after the ${String(tokens.length)} tokens` });

@@ -7,6 +7,7 @@ import { forwardCommand, type ForwardReport } from '../../cli/forward.js';
 import { ENGINE } from '../../domain/engine.js';
 import { RopesweepError } from '../../domain/errors.js';
 import { goldenJson, goldenModelFolder, starterFolder } from '../evaluation/fixtures.js';
+import { ggufFile, goldenGguf } from '../model/goldenGguf.js';
 
 let folder: string;
 let tokensFile: string;
@@ -59,6 +60,18 @@ describe('ropesweep model forward', () => {
 
   it('says what it found in words without --json', async () => {
     expect(await printed(starterFolder('base'), '--tokens', tokensFile)).toMatch(/112 tokens, method none, mean NLL \d.*\nrow 111: most likely next token \d+, mean attention entropy/);
+  });
+
+  it('takes a GGUF file, its own RoPE settings and all', async () => {
+    vi.stubEnv('ROPESWEEP_CACHE', path.join(folder, 'cache'));
+    const expected = await goldenGguf('llama-rope-freqs');
+    const file = path.join(folder, 'gguf-tokens.json');
+    await writeFile(file, JSON.stringify(expected.prompt));
+    const report = JSON.parse(await printed(ggufFile('llama-rope-freqs'), '--tokens', file, '--json')) as ForwardReport;
+    expect(report.method).toBe('custom rope_freqs');
+    expect(report.top1).toEqual(expected.top1);
+    expect(report.nll[60]).toBeCloseTo(expected.nll[60] ?? NaN, 3);
+    vi.unstubAllEnvs();
   });
 
   it('takes a single token', async () => {
