@@ -12,7 +12,7 @@ import { ropeTable } from '../rope/method.js';
 import { ANSWER_ROWS, fitCost, gridPrompts, lowerBound } from './grid.js';
 import { peakFigures } from './peak.js';
 import { PEER_TITLES, startPeer, type Peer, type PeerName } from './peers.js';
-import { best, rateRatio, type BenchOptions, type BenchResult, type Ratio } from './result.js';
+import { best, mean, rateRatio, type BenchOptions, type BenchResult, type Ratio } from './result.js';
 import { randomCheckpoint } from './shape.js';
 
 const THREADS = 2;
@@ -78,7 +78,7 @@ export async function engine({ only, quick }: BenchOptions): Promise<BenchResult
       await measure();
       const grid = await gridRun(decoder, prompts);
       await measure();
-      const prefillSeconds = (name: string, tokens: number): number => best(seconds[tokens]?.[name] ?? []);
+      const prefillSeconds = (name: string, tokens: number): number => mean(seconds[tokens]?.[name] ?? []);
       const cost = fitCost(lengths.map((tokens) => ({ tokens, seconds: prefillSeconds('ours', tokens) })));
       const bound = lowerBound(prompts, cost);
       figures['grid: prompt tokens'] = prompts.reduce((sum, { length }) => sum + length, 0);

@@ -31,6 +31,9 @@ export const rateRatio = (ours: number, other: number, unit: string, against: st
 /** The shortest of several times: what the machine does when nothing else disturbs it. */
 export const best = (seconds: readonly number[]): number => Math.min(...seconds);
 
+/** Where a single run is compared with several: what the machine did on the whole. */
+export const mean = (seconds: readonly number[]): number => seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
+
 export interface BenchOptions {
   /** Beginnings of the names of what is to be measured; empty for all. */
   readonly only: readonly string[];

@@ -8,11 +8,6 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
 export const SHAPE = { layers: 30, width: 576, heads: 9, keyValueHeads: 3, headSize: 64, mlp: 1536, vocabulary: 49_152 } as const;
 
-/** Multiply-adds of all linears for one token, twice: FLOPs. */
-export const LINEAR_FLOPS = 2 * SHAPE.layers * SHAPE.width * (2 * SHAPE.width + 2 * SHAPE.keyValueHeads * SHAPE.headSize + 3 * SHAPE.mlp);
-/** FLOPs of one query against one key in all layers and heads, scores and mixing. */
-export const PAIR_FLOPS = 4 * SHAPE.layers * SHAPE.heads * SHAPE.headSize;
-
 interface Weight {
   readonly hf: string;
   readonly gguf: string;

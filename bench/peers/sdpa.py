@@ -6,7 +6,9 @@ import time
 
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
+logging.disable_progress_bar()
 folder, threads = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(threads)
 answers = os.fdopen(os.dup(1), "w")
