@@ -8,6 +8,7 @@ import type { MethodName, RopeGeometry } from '../domain/method.js';
 import { readConfig } from '../model/config.js';
 import { isGgufPath, readGguf } from '../model/gguf.js';
 import { effectiveScale, logitScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
+import { LLAMA_2 } from '../rope/knownTables.js';
 import { plainInverseFrequencies } from '../rope/plain.js';
 import { wholeNumber } from '../infra/commandLine.js';
 import { addMethodOptions, METHOD_LIST, methodHelp, readMethod, tellSettings, type MethodOptions } from './methodOptions.js';
@@ -40,9 +41,6 @@ export interface RopeReport {
   /** What the attention factor makes of attention logits: its square. */
   readonly logitScale: number;
 }
-
-/** Geometry of LLaMA-2, of which the literature speaks. */
-const LLAMA_2: RopeGeometry = { rotarySize: 128, base: 10_000, originalContextTokens: 4096 };
 
 export function ropeCommand(): Command {
   const command = new Command('rope')
