@@ -4,21 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { methodSchema } from '../../domain/method.js';
 import { Decoder } from '../../evaluation/decoder.js';
 import { forwardPass } from '../../evaluation/forward.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { configOf } from '../../model/config.js';
 import { asFloat32 } from '../../model/f32Cache.js';
-import { ropeTable } from '../../rope/method.js';
 import { bitsOf, goldenJson, goldenModelFolder, goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor } from './fixtures.js';
 
 interface GoldenCase {
   method: string;
-  /** The method in ropesweep's words. */
-  spec: { method: string } & Record<string, unknown>;
-  /** The method in config.json's words: fields that replace those of the model. */
-  config_changes: Record<string, unknown>;
   /** The table that the numbers were computed with, float64. */
   inv_freq: number[];
   attention_factor: number;
@@ -43,9 +36,6 @@ interface GoldenForward {
 const LOGIT_TOLERANCE = 3e-4;
 const PROBABILITY_TOLERANCE = 1e-4;
 const MODELS = readdirSync(goldenModelFolder('')).sort();
-
-const withoutRope = (config: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(config).filter(([field]) => !field.startsWith('rope_')));
 
 /** Keeps the largest of the differences it is shown; not-a-number counts as the largest. */
 class Largest {
@@ -102,24 +92,6 @@ describe('the decoder', () => {
       for (const [kind, largest] of [['logits', logits], ['losses', losses], ['entropy', entropy], ['probabilities', probability]] as const) overall[kind] = Math.max(overall[kind], largest.value);
     }
     await decoder.dispose();
-  });
-
-  it.each(MODELS)('takes the golden tables of %s from its config.json and from methods by name', async (name) => {
-    const golden = (await goldenJson(`forward/${name}.json`)) as GoldenForward;
-    const config = (await goldenJson(`models/${name}/config.json`)) as Record<string, unknown>;
-    const { geometry } = configOf(name, config);
-    for (const { method, spec, config_changes: changes, inv_freq, attention_factor } of golden.cases) {
-      const { method: methodName, trainedContext, maxContext, ...parameters } = spec;
-      const changed = Object.keys(changes).length === 0 ? config : { ...withoutRope(config), ...changes };
-      const own = configOf(name, changed);
-      const byName = methodSchema.parse({ name: methodName, ...parameters, ...(typeof maxContext === 'number' && { targetContextTokens: maxContext }) });
-      const trained = typeof trainedContext === 'number' ? { ...geometry, originalContextTokens: trainedContext } : geometry;
-      for (const table of [ropeTable(own.ropeSettings, own.geometry, golden.prompt.length), ropeTable(byName, trained, golden.prompt.length)]) {
-        expect(table.inverseFrequencies, method).toHaveLength(inv_freq.length);
-        inv_freq.forEach((frequency, pair) => expect(Math.abs((table.inverseFrequencies[pair] ?? NaN) / frequency - 1), method).toBeLessThan(1e-12));
-        expect(Math.abs(table.attentionFactor / attention_factor - 1), method).toBeLessThan(1e-12);
-      }
-    }
   });
 
   it.each(MODELS)('gives the same bits of %s in chunks of any size', async (name) => {
