@@ -33,7 +33,7 @@ export function buildPlan(
 ): Plan {
   const foresight = foresee(resolved);
   const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), foresight));
-  const shards = packShards(resolved, grid.filter((_, index) => cells[index]?.state === 'planned'));
+  const shards = packShards(resolved, toCompute(grid, cells));
   const excluded = excludedPoints(spec, resolved);
   return {
     sweep: id<SweepId>(spec.name),
@@ -49,6 +49,16 @@ export function buildPlan(
     counts: countCells(cells, excluded),
     cost: totalCost(shards.map((shard) => shard.cost)),
   };
+}
+
+/** Arms with equal tables at a length (dynamic-ntk within the trained context and plain RoPE) share cells: each is computed once. */
+function toCompute(grid: readonly GridCell[], cells: readonly PlannedCell[]): GridCell[] {
+  const seen = new Set<CellKey>();
+  return grid.filter(({ key }, index) => {
+    if (cells[index]?.state !== 'planned' || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
 }
 
 function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, foresight: Foresight): PlannedCell {

@@ -86,6 +86,20 @@ describe('a plan', () => {
   });
 });
 
+describe('arms with equal tables', () => {
+  it('share their cells, which are computed once: dynamic-ntk within the trained context is plain RoPE', async () => {
+    const { spec, resolved } = await demoSweep('methods=[none,{name: dynamic-ntk, factor: 2}]', 'continualPretrainContextTokens=[null]', 'contextTokens=[64,128,256]');
+    const plan = buildPlan(spec, resolved, NOTHING);
+    const keysOf = (arm: number, contextTokens: number) => plan.cells.filter((cell) => cell.armId === plan.arms[arm]?.id && cell.contextTokens === contextTokens).map((cell) => cell.key);
+    for (const length of [64, 128]) expect(keysOf(1, length)).toEqual(keysOf(0, length));
+    expect(keysOf(1, 256)).not.toEqual(keysOf(0, 256));
+    const computed = plan.shards.flatMap((shard) => shard.cellKeys);
+    expect(new Set(computed).size).toBe(computed.length);
+    expect(new Set(computed)).toEqual(new Set(plan.cells.map((cell) => cell.key)));
+    expect(new Set(plan.shards.map((shard) => shard.id)).size).toBe(plan.shards.length);
+  });
+});
+
 describe('shards', () => {
   it('keep all depths of a length and seed together and stay under their bounds unless that is one length alone', async () => {
     const { spec, resolved } = await demoSweep('contextTokens=[64,128,256,512,1024,2048,4096,8192]', 'tasks[0].seeds=[1,2,3,4,5]', 'methods=[none]');
