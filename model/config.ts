@@ -6,7 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import { familyOf, familyShape, layerParts, shortLists, type Projection } from './families.js';
+import { familyOf, familyShape, layerParts, shortLists } from './families.js';
 import type { Projection } from './projection.js';
 import { ropeConfigShape, ropeSettings } from './ropeSettings.js';
 import { unsupportedFeatures } from './unsupportedFeatures.js';

@@ -11,7 +11,6 @@ import { RopesweepError } from '../domain/errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { ModelConfig } from './config.js';
 import { assertIndexable } from './elementLimit.js';
-import type { Projection } from './families.js';
 import { FLOAT_OF_DTYPE, type FloatType, type GraphBuilder, type Value } from './graphBuilder.js';
 import type { Projection } from './projection.js';
 import { biasOf, EMBEDDING, layerTensors, tensorShapes } from './tensorNames.js';

@@ -6,9 +6,6 @@ import { z } from 'zod';
 import type { Problem } from '../domain/errors.js';
 import type { Projection } from './projection.js';
 
-/** The linear maps of a layer. */
-export type Projection = 'query' | 'key' | 'value' | 'attentionOutput' | 'gate' | 'up' | 'down';
-
 /** The fields of config.json that tell the families apart. */
 export const familyShape = {
   num_hidden_layers: z.int().positive().max(1024),
