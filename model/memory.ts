@@ -44,8 +44,15 @@ export interface PeakMemory {
   readonly bytes: number;
 }
 
-export const parameterCount = (config: ModelConfig): number =>
-  [...tensorShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((product, dimension) => product * dimension, 1), 0);
+/** Counted once: a plan asks for every shard. */
+const counted = new WeakMap<ModelConfig, number>();
+
+export function parameterCount(config: ModelConfig): number {
+  const parameters =
+    counted.get(config) ?? [...tensorShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((product, dimension) => product * dimension, 1), 0);
+  counted.set(config, parameters);
+  return parameters;
+}
 
 export function peakMemory(config: ModelConfig, { device, dtype, contextTokens, probeRows }: CellSizes): PeakMemory {
   const { layers, hiddenSize, intermediateSize, heads, keyValueHeads, headSize, vocabularySize } = config;

@@ -44,7 +44,13 @@ export function fixedTokens(pieces: PromptPieces): number {
   return pieces.headIds.length + needles + pieces.questionIds.length + answerTokensOf(pieces) - 1;
 }
 
-const answerTokensOf = (pieces: PromptPieces): number => answerOf(pieces, pieces.needles.map((_, index) => index)).ids.length;
+/** Counted once: a plan lays out thousands of prompts of one seed. */
+const answerTokens = new WeakMap<PromptPieces, number>();
+function answerTokensOf(pieces: PromptPieces): number {
+  const tokens = answerTokens.get(pieces) ?? answerOf(pieces, pieces.needles.map((_, index) => index)).ids.length;
+  answerTokens.set(pieces, tokens);
+  return tokens;
+}
 
 /** One token of haystack, so that depth 0 and depth 1 differ, and a place for every needle. */
 const minimumFiller = (pieces: PromptPieces): number => Math.max(1, pieces.needles.length - 1);
@@ -83,10 +89,10 @@ export function layOut(pieces: PromptPieces, { contextTokens, depth, seed }: Lay
   const ends = sentenceEnds?.(fillerTokens) ?? null;
   const places = ends?.length ?? fillerTokens + 1;
   if (places < pieces.needles.length) throw impossible(`${pieces.needles.length} needles find ${places} sentence ends in its haystack`, 'Use a longer context length, fewer needles, or snap: token.');
-  const random = randomStream('placement', seed);
+  const others = pieces.needles.length > 1 ? randomStream('placement', seed) : null;
   const taken = new Set<number>();
   const needles = pieces.needles.map(({ ids }, index) => {
-    const wanted = tokensBeforeNeedle(index === 0 ? depth : random.fraction(), fillerTokens);
+    const wanted = tokensBeforeNeedle(index === 0 || others === null ? depth : others.fraction(), fillerTokens);
     let place = ends === null ? wanted : nearest(ends, wanted);
     while (taken.has(place)) place = (place + 1) % places;
     taken.add(place);
