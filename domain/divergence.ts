@@ -14,13 +14,14 @@ const ROUNDING = 1e-6;
 /**
  * @param p [bins] sums to 1
  * @param q [bins] on the same bins
- * @throws RopesweepError INTERNAL where the bins differ in number, or the result leaves 0..ln 2
+ * @throws RopesweepError INTERNAL where the bins differ in number, a mass is negative or not a number, or the result leaves 0..ln 2
  */
 export function jensenShannon(p: ArrayLike<number>, q: ArrayLike<number>): number {
   if (p.length !== q.length) throw invalid(`distributions of ${p.length} and ${q.length} bins cannot be compared`);
   let sum = 0;
   for (let bin = 0; bin < p.length; bin += 1) {
     const [a, b] = [p[bin] ?? 0, q[bin] ?? 0];
+    if (!(a >= -ROUNDING && b >= -ROUNDING)) throw invalid(`bin ${bin} holds the masses ${a} and ${b}`);
     const middle = (a + b) / 2;
     if (a > 0) sum += a * Math.log(a / middle);
     if (b > 0) sum += b * Math.log(b / middle);

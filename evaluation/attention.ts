@@ -4,9 +4,11 @@
  *   P(bin) = mean over documents d and rows r of sum of p_{d,r}(key) over the keys of the bin
  *
  * Zhong et al. 2025 (COLING, main.600), section on attention patterns: 10 sequences, one line per (layer, head) and their
- * mean. What a document shares with itself at a shorter context is computed once.
+ * mean. What a document shares with itself at a shorter context is computed once. The rows leave the graph as binned masses
+ * (model/distributionBranch.ts), a bounded number of rows at a time.
  */
 import { performance } from 'node:perf_hooks';
+import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { AttentionDistribution, AttentionNumbers, CellResult } from '../domain/measurement.js';
 import type { JobCellOf } from '../domain/slot.js';
@@ -15,6 +17,7 @@ import type { KeyAxis } from '../domain/taskSpec.js';
 import { openDocuments, type DocumentTokens } from '../prompts/documentTokens.js';
 import type { Tokenizer } from '../prompts/tokenizer.js';
 import { axisBins, binMasses, type AxisBins } from './attentionBins.js';
+import { FEWEST_ROWS } from './chunks.js';
 import type { FeedResult } from './decoder.js';
 import { byRow, mean, packFloats } from './probeMeans.js';
 import type { SequenceDecoder } from './sequenceDecoder.js';
@@ -38,24 +41,42 @@ async function evaluateCells(
 ): Promise<EvaluatedTokens> {
   const open = [...cells].sort((a, b) => a.contextTokens - b.contextTokens).map((cell) => new OpenCell(cell, task, decoder));
   const longest = open.at(-1)?.cell.contextTokens ?? 0;
-  try {
-    for (const document of task.documents) {
+  const failed = new Set<OpenCell>();
+  const fail = (cell: OpenCell, error: unknown): void => {
+    if (failed.has(cell)) return;
+    failed.add(cell);
+    emit(failure(cell.cell.key, error));
+  };
+  for (const document of task.documents) {
+    try {
       const tokens = await documentTokens(document, longest);
-      for (const cell of open) await cell.read(tokens);
+      for (const cell of open) if (!failed.has(cell)) await cell.read(tokens).catch((error: unknown) => fail(cell, error));
+    } catch (error) {
+      for (const cell of open) fail(cell, error);
     }
-    for (const cell of open) emit(cell.result());
-  } catch (error) {
-    decoder.rewind(0);
-    for (const { cell } of open) emit(failure(cell.key, error));
   }
+  for (const cell of open) if (!failed.has(cell)) emit(cell.result());
   const count = task.documents.length;
   return { promptTokens: count * open.reduce((sum, { cell }) => sum + cell.contextTokens, 0), distinctTokens: count * longest, completionTokens: 0 };
+}
+
+/** Most probabilities of a layer that exist at once: 64 MiB in float32, and twice that while they are summed. */
+const MOST_PROBABILITIES = 2 ** 24;
+
+/**
+ * Sizes of the parts in which a document's last rows are probed: as even as can be, none of a single row.
+ * A device that keeps nothing between runs probes all at once.
+ */
+export function partsOf(rows: number, contextTokens: number, { checkpoint, keepsKv }: Pick<SequenceDecoder, 'checkpoint' | 'keepsKv'>): number[] {
+  const most = keepsKv ? Math.max(FEWEST_ROWS, Math.floor(MOST_PROBABILITIES / (checkpoint.config.heads * contextTokens))) : rows;
+  const parts = Math.max(1, Math.min(Math.ceil(rows / most), Math.floor(rows / FEWEST_ROWS)));
+  return Array.from({ length: parts }, (_, part) => Math.floor(((part + 1) * rows) / parts) - Math.floor((part * rows) / parts));
 }
 
 interface OpenAxis {
   readonly axis: KeyAxis;
   readonly bins: AxisBins;
-  /** [layers][heads][edges], summed over documents. */
+  /** [layers][heads][edges] sum over documents of the mean over rows. */
   readonly below: Float64Array;
 }
 
@@ -63,9 +84,11 @@ interface OpenAxis {
 class OpenCell {
   private readonly axes: readonly OpenAxis[];
   private readonly digests: string[] = [];
-  private readonly entropies: number[] = [];
-  private readonly normalized: number[] = [];
-  private readonly sinkMasses: number[] = [];
+  /** Sums over the documents read so far of means over rows, layers and heads. */
+  private entropy = 0;
+  private normalized = 0;
+  private sinkMass = 0;
+  private documents = 0;
   private finite = true;
   private seconds = 0;
 
@@ -86,19 +109,25 @@ class OpenCell {
     const start = performance.now();
     const { contextTokens } = this.cell;
     const { rows } = this.task;
+    if (contextTokens < rows) {
+      throw new RopesweepError('PROMPT_IMPOSSIBLE', { where: `${contextTokens} tokens`, what: `they have fewer than the ${rows} rows that are averaged` });
+    }
     const tokens = document.subarray(0, contextTokens);
-    // The probed rows leave in one run, so the decoder may not already be past them.
     this.decoder.rewind(Math.min(this.decoder.sharedWith(tokens), contextTokens - rows));
-    const edges = Array.from({ length: rows }, (_, row) => this.axes.flatMap(({ bins }) => bins.edges(contextTokens - rows + row)));
-    const result = await this.decoder.feed(tokens.subarray(this.decoder.length), { probeRows: rows, edges });
-    this.finite &&= result.finite;
-    this.add(result);
+    let end = contextTokens - rows;
+    for (const part of partsOf(rows, contextTokens, this.decoder)) {
+      const first = end;
+      end += part;
+      const edges = Array.from({ length: part }, (_, row) => this.axes.flatMap(({ bins }) => bins.edges(first + row)));
+      this.add(await this.decoder.feed(tokens.subarray(this.decoder.length, end), { probeRows: part, edges }), first, part / rows);
+    }
+    this.documents += 1;
     this.digests.push(tokenDigest(tokens));
     this.seconds += (performance.now() - start) / 1000;
   }
 
-  private add({ massBelow, probes }: FeedResult): void {
-    const { rows } = this.task;
+  /** @param share of a document's rows */
+  private add({ massBelow, probes, finite }: FeedResult, firstPosition: number, share: number): void {
     const { config } = this.decoder.checkpoint;
     const pairs = config.layers * config.heads;
     const edges = massBelow.length / pairs;
@@ -106,14 +135,15 @@ class OpenCell {
     for (const { bins, below } of this.axes) {
       const own = bins.bins + 1;
       for (let pair = 0; pair < pairs; pair += 1) {
-        for (let edge = 0; edge < own; edge += 1) below[pair * own + edge] = (below[pair * own + edge] ?? 0) + (massBelow[pair * edges + first + edge] ?? 0);
+        for (let edge = 0; edge < own; edge += 1) below[pair * own + edge] = (below[pair * own + edge] ?? 0) + share * (massBelow[pair * edges + first + edge] ?? 0);
       }
       first += own;
     }
-    const over = (values: ArrayLike<number>): number => mean(byRow(values, rows));
-    this.entropies.push(over(probes.entropy));
-    this.normalized.push(over(normalizedEntropies(config, probes.entropy, rows, this.cell.contextTokens - rows)));
-    this.sinkMasses.push(over(probes.sinkMass));
+    const over = (values: ArrayLike<number>): number => share * mean(byRow(values, probes.rows));
+    this.finite &&= finite;
+    this.entropy += over(probes.entropy);
+    this.normalized += over(normalizedEntropies(config, probes.entropy, probes.rows, firstPosition));
+    this.sinkMass += over(probes.sinkMass);
   }
 
   result(): CellResult {
@@ -124,12 +154,12 @@ class OpenCell {
     const attention: AttentionNumbers = {
       layers,
       headCount: heads,
-      documents: this.task.documents.length,
+      documents: this.documents,
       rows: this.task.rows,
       distributions: this.axes.map((axis) => this.distribution(axis, layers * heads)),
-      entropy: mean(this.entropies),
-      entropyNormalized: mean(this.normalized),
-      sinkMass: mean(this.sinkMasses),
+      entropy: this.entropy / this.documents,
+      entropyNormalized: this.normalized / this.documents,
+      sinkMass: this.sinkMass / this.documents,
       tokenDigest: tokens,
     };
     return { key, state: 'measured', seconds: this.seconds, attention };
@@ -137,7 +167,7 @@ class OpenCell {
 
   private distribution({ axis, bins, below }: OpenAxis, pairs: number): AttentionDistribution {
     const edges = bins.bins + 1;
-    const ofHeads = Array.from({ length: pairs }, (_, pair) => binMasses(below.subarray(pair * edges, (pair + 1) * edges), bins).map((mass) => mass / this.task.documents.length));
+    const ofHeads = Array.from({ length: pairs }, (_, pair) => binMasses(below.subarray(pair * edges, (pair + 1) * edges), bins).map((mass) => mass / this.documents));
     return {
       axis,
       bins: bins.bins,

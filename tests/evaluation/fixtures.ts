@@ -44,7 +44,10 @@ export function bitsOf(result: FeedResult): string {
     probes.maxProbability,
     probes.maxPosition,
     probes.sinkMass,
+    probes.sinkMass4,
+    probes.localMass,
     probes.spanMass,
+    probes.entropyOfMean,
   ];
   return Buffer.concat(arrays.map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength))).toString('hex');
 }
