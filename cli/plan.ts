@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { groupBy } from '../domain/groupBy.js';
 import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import { weightFormatLabel } from '../domain/weightFormat.js';
 import { depthPercent } from '../report/labels.js';
 import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
@@ -68,7 +69,6 @@ export function planJson({ plan, forecasts }: ForecastPlan): unknown {
 
 export function planText({ plan, forecasts }: ForecastPlan): string {
   const { counts, cost } = plan;
-  const saved = cost.promptTokens === 0 ? 0 : 1 - cost.distinctTokens / cost.promptTokens;
   return [
     `${pc.bold(plan.sweep)}: ${number(counts.total)} cells in ${String(plan.arms.length)} arms`,
     `  new        ${number(counts.new)} in ${number(plan.shards.length)} shards`,
@@ -79,13 +79,21 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     '',
     ...provisionalText(plan),
     armTable(plan),
+    `weights: ${[...new Set(plan.arms.map(({ checkpoint }) => weightFormatLabel(checkpoint.weightFormat)))].join('; ')}`,
+    ...listed('warnings', [...new Set(plan.arms.flatMap(({ checkpoint }) => checkpoint.warnings ?? []))]),
     ...listed('notices', plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))),
     '',
-    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} distinct (${(saved * 100).toFixed(0)} % shared), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}, peak memory ${scaled(cost.peakBytes, 'B')}, results ${scaled(cost.resultBytes, 'B')}`,
+    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(plan, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}, peak memory ${scaled(cost.peakBytes, 'B')}, results ${scaled(cost.resultBytes, 'B')}`,
     ...forecastText(forecasts),
     ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
   ].join('\n');
+}
+
+/** What of the prompts is computed once for several. */
+function sharing({ deviceClass, cost: { promptTokens, distinctTokens } }: Plan, forecasts: ForecastPlan['forecasts']): string {
+  if (forecasts.some((one) => one.deviceClass === deviceClass && !one.sharesPrefixes)) return `none shared: ${deviceClass} keeps nothing between runs`;
+  return `${promptTokens === 0 ? 0 : (100 * (1 - distinctTokens / promptTokens)).toFixed(0)} % shared`;
 }
 
 /** Checkpoints that are not here: said before anything that rests on them. */

@@ -20,6 +20,8 @@ export interface PlannedCheckpoint {
   readonly weightFormat: string;
   /** Length of continual pretraining in tokens; null = not continued. */
   readonly continualPretrainContextTokens: number | null;
+  /** Where its own RoPE settings may be meant otherwise, and how they were read; absent where all is plain. */
+  readonly warnings?: readonly string[];
 }
 
 /** A RoPE table with its digest. */

@@ -14,6 +14,8 @@ export interface ArmParts {
   readonly weightsId: WeightsId;
   readonly weightFormat: string;
   readonly provisional: boolean;
+  /** Of its RoPE settings. */
+  readonly warnings: readonly string[];
   /** What is to be said of the method beside its label. */
   readonly notice: string | undefined;
   readonly continualPretrainContextTokens: number | null;
@@ -24,7 +26,7 @@ export interface ArmParts {
 }
 
 export function plannedArm(parts: ArmParts): PlannedArm {
-  const { model, folder, weightsId, weightFormat, provisional, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
+  const { model, folder, weightsId, weightFormat, provisional, warnings, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
   const tables = namedTables(method, geometry, contextTokens);
   // Where the table changes with the length, scales are those at the longest context.
   const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
@@ -32,7 +34,7 @@ export function plannedArm(parts: ArmParts): PlannedArm {
     id: id<ArmId>(digest({ weightsId, method, geometry: { ...geometry } })),
     label: armLabel(method, continualPretrainContextTokens),
     model,
-    checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }) },
+    checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }), ...(warnings.length > 0 && { warnings }) },
     method,
     methodLabel: methodLabel(method),
     originalContextTokens: geometry.originalContextTokens,

@@ -18,6 +18,8 @@ import { packShards } from './shards.js';
 export interface ClassForecast {
   readonly deviceClass: string;
   readonly dtype: ComputeDtype;
+  /** Whether prompts share what they have in common. */
+  readonly sharesPrefixes: boolean;
   /** Of one device; null = that of the node. */
   readonly memoryBytes: number | null;
   /** Highest predicted peak of all cells, those that do not fit included. */
@@ -64,6 +66,7 @@ function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: M
   return {
     deviceClass: device.name,
     dtype,
+    sharesPrefixes: device.keepsKv,
     memoryBytes: device.memoryBytes,
     peakBytes: open.reduce((most, cell) => Math.max(most, foresight(cell).peakBytes), 0),
     cells: open.length,

@@ -20,7 +20,7 @@ import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
 import { resolveTextName } from './knownTexts.js';
 import { placesOf, type Places } from './places.js';
 import type { MissingArm, ResolvedArm, ResolvedSweep } from './resolved.js';
-import { checkOverlappingTasks, checkReferences } from './tasks/checks.js';
+import { checkDecoding, checkOverlappingTasks, checkReferences } from './tasks/checks.js';
 import { cellsOfTask, taskContexts } from './tasks/registry.js';
 import { resolveTasks } from './tasks/resolveTasks.js';
 
@@ -63,7 +63,10 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   // A grid beyond the limit is not laid out to be told what else is wrong with it.
   const tasks = tooLarge ? [] : await resolveTasks(search, base);
   if (device !== undefined) checkOverlappingTasks(tasks, device, at, findings);
-  for (const [index, task] of spec.tasks.entries()) if (task.kind === 'attention' && arms.found.length > 0) checkReferences(spec, task, index, arms.found, at, findings);
+  for (const [index, task] of spec.tasks.entries()) {
+    if (task.kind === 'needle' && device !== undefined) checkDecoding(task, index, device, at, findings);
+    if (task.kind === 'attention' && arms.found.length > 0) checkReferences(spec, task, index, arms.found, at, findings);
+  }
   findings.refuse();
   if (base === undefined || device === undefined || dtype === undefined || geometry === undefined) {
     throw new RopesweepError('INTERNAL', { where: 'plan', what: 'a base that was not found passed the checks' });
@@ -180,6 +183,7 @@ async function nameArms(
       weightsId: weights,
       weightFormat,
       provisional: files === null,
+      warnings: checkpoint.ropeWarnings.map(({ where, what }) => `${where}: ${what}`),
       notice: continualPretrainContextTokens === null ? replacedNotice({ method: base.ropeSettings, geometry: base.geometry }, { method, geometry }) : undefined,
       continualPretrainContextTokens,
       method,

@@ -48,6 +48,16 @@ export function checkNeedle(task: TaskSpecOf<'needle'>, index: number, at: Place
   return problems.length === 0;
 }
 
+/** Greedy decoding where nothing is kept between runs: each token would be a run of the whole prompt. */
+export function checkDecoding({ generateTokens }: TaskSpecOf<'needle'>, index: number, { name, keepsKv }: DeviceClass, at: Places, findings: Findings): void {
+  if (keepsKv || generateTokens === 0) return;
+  findings.add('SPEC_INVALID', {
+    where: at(['tasks', index, 'generateTokens']),
+    what: `${name} keeps nothing between runs, so ${generateTokens} generated tokens would run every prompt ${generateTokens} more times: ${generateTokens + 1} times the cost`,
+    mend: 'Set generateTokens: 0 (exactMatch says whether greedy decoding prints the answer), or use a class that keeps keys and values, such as cpu.',
+  });
+}
+
 /** Ids outside of the vocabulary, parts that would share ids. */
 export function checkIds({ needle, template }: TaskSpecOf<'needle'>, haystack: ResolvedHaystack, index: number, vocabularySize: number, at: Places, findings: Findings): void {
   const here = (...path: string[]) => at(['tasks', index, ...path]);

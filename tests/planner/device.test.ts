@@ -72,6 +72,17 @@ describe('the device class of a sweep', () => {
     expect(await shared('deviceClass=cuda-24')).toBe(1);
   });
 
+  it('that keeps nothing between runs decodes nothing greedily: refused, with what it would cost', async () => {
+    const error = await refusal(demoSweep('deviceClass=cuda-80', 'tasks[0].generateTokens=50'));
+    expect(error.problems).toEqual([
+      {
+        where: '--set tasks[0].generateTokens=50',
+        what: 'cuda-80 keeps nothing between runs, so 50 generated tokens would run every prompt 50 more times: 51 times the cost',
+        mend: 'Set generateTokens: 0 (exactMatch says whether greedy decoding prints the answer), or use a class that keeps keys and values, such as cpu.',
+      },
+    ]);
+  });
+
   it('foresees cells that cannot fit it, with both figures, and puts them into no shard', async () => {
     const plan = await large('deviceClass=cuda-24');
     const long = plan.cells.filter(({ contextTokens }) => contextTokens === 131_072);
