@@ -19,6 +19,7 @@ export function brokenRules(value: unknown): PathProblem[] {
     ...tasks.flatMap((task, index) => [
       ...TASK_LISTS.flatMap((list) => duplicates(['tasks', index, list], asTree(task)[list])),
       ...duplicates(['tasks', index, 'documents', 'seeds'], asTree(asTree(task)['documents'])['seeds']),
+      ...strides(['tasks', index, 'windows', 'strideTokens'], asTree(task), spec['contextTokens']),
     ]),
     ...extents(spec['methods']),
     ...placeholders(asTree(spec['model'])['continued']),
@@ -66,6 +67,16 @@ function duplicates(path: SpecPath, axis: unknown): PathProblem[] {
     }
     return [{ path: [...path, index], what: `${text} stands twice in this list (first as number ${earlier + 1})`, mend: 'Leave one of them out.' }];
   });
+}
+
+/** Windows that start further apart than they reach would leave tokens out. */
+function strides(path: SpecPath, task: Tree, ofSweep: unknown): PathProblem[] {
+  const stride = asTree(task['windows'])['strideTokens'];
+  const contexts: unknown = task['contextTokens'] ?? ofSweep;
+  if (typeof stride !== 'number' || !Array.isArray(contexts)) return [];
+  const shortest = Math.min(...contexts.filter((length): length is number => typeof length === 'number'));
+  if (stride < shortest) return [];
+  return [{ path, what: `windows of ${shortest} tokens that start every ${stride} leave tokens out`, mend: `Use fewer than ${shortest}, or windows: { kind: disjoint }.` }];
 }
 
 function placeholders(continued: unknown): PathProblem[] {

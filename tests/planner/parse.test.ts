@@ -52,6 +52,14 @@ describe('a sweep file', () => {
     expect([spec.dtype, spec.deviceClass, spec.cellLimit]).toEqual(['auto', 'cpu', 100_000]);
   });
 
+  it('whose sliding windows would leave tokens out is refused', () => {
+    const task = (windows: string) => demo.slice(0, demo.indexOf('tasks:')) + `tasks: [{kind: perplexity, contextTokens: [64, 128], documents: {kind: text, path: x}, windows: ${windows}}]\n`;
+    expect(sentences(refusal(task('{kind: sliding, strideTokens: 64}')))).toEqual([
+      expect.stringMatching(/tasks\[0\]\.windows\.strideTokens: windows of 64 tokens that start every 64 leave tokens out \| Use fewer than 64, or windows: \{ kind: disjoint \}\.$/),
+    ]);
+    expect(parse(task('{kind: sliding, strideTokens: 63}')).tasks).toHaveLength(1);
+  });
+
   it('may be JSON', () => {
     expect(parse(JSON.stringify(parse(demo)))).toEqual(parse(demo));
   });
