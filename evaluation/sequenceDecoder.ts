@@ -3,7 +3,7 @@
  */
 import type { RopeTable } from '../domain/method.js';
 import type { Checkpoint } from '../model/checkpoint.js';
-import type { FeedOptions, FeedResult } from './decoder.js';
+import type { FeedOptions, FeedResult } from './feed.js';
 
 export interface SequenceDecoder {
   readonly checkpoint: Checkpoint;
