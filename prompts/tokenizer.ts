@@ -31,6 +31,10 @@ const fileSchema = z.object({
   model: z.object({
     vocab: z.union([z.record(z.string(), tokenId), z.array(z.tuple([z.string(), z.number()])).max(LARGEST_ID)]),
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).optional(),
+    type: z.string().nullish(),
+    ignore_merges: z.boolean().nullish(),
+    continuing_subword_prefix: z.string().nullish(),
+    end_of_word_suffix: z.string().nullish(),
   }),
 });
 
@@ -88,6 +92,7 @@ export class Tokenizer {
   private readonly words = new Map<string, readonly string[]>();
   private readonly byteLevel: boolean;
   private readonly byteFallback: boolean;
+  private readonly cutsAtSpaces: boolean;
 
   /**
    * @throws RopesweepError CHECKPOINT_INVALID for a tokenizer.json that is damaged or has parts that nobody knows.
@@ -111,6 +116,7 @@ export class Tokenizer {
     const decoder = JSON.stringify(files.json['decoder'] ?? null);
     this.byteLevel = decoder.includes('"ByteLevel"');
     this.byteFallback = decoder.includes('"ByteFallback"');
+    this.cutsAtSpaces = mergesWithinWords(model, this.library.model.tokens_to_ids);
   }
 
   /** Token ids of a text as the reference library gives them; `addSpecial` lets the post-processor add BOS and its like. */
@@ -171,7 +177,8 @@ export class Tokenizer {
       if ('token' in section) return contentOf(section);
       return normalized(normalizer?.normalize(section.text) ?? section.text).flatMap((part) => {
         if ('token' in part) return contentOf(part);
-        const words = preTokenizer?.pre_tokenize(part.text, { section_index: index }) ?? [part.text];
+        const whole = preTokenizer?.pre_tokenize(part.text, { section_index: index }) ?? [part.text];
+        const words = this.cutsAtSpaces ? whole.flatMap((word) => word.split(WORD_START)) : whole;
         return model.fuse_unk ? model._call(words) : words.flatMap((word) => this.wordTokens(word));
       });
     });
@@ -232,6 +239,20 @@ function checkMerges(files: TokenizerFiles, merges: readonly (string | readonly 
     if (pair.length !== 2 || !vocabulary.has(pair.join(''))) throw invalid(files, `model.merges[${index}] makes ${JSON.stringify(pair.join(''))}, which is not in the vocabulary`);
   }
 }
+
+/** Where a word begins in text whose spaces are written as ▁ (SentencePiece). */
+const WORD_START = /(?<=[^▁])(?=▁)/u;
+
+/**
+ * Whether byte-pair encoding gives the same tokens word by word as for a whole text: no token, so no merge, goes beyond a word.
+ * Llama's and Mistral's tokenizers hand over whole texts as one word, for which a merge queue of a million entries is slow.
+ */
+const mergesWithinWords = (model: z.infer<typeof fileSchema>['model'], vocabulary: ReadonlyMap<string, number>): boolean =>
+  model.type === 'BPE' &&
+  model.ignore_merges !== true &&
+  (model.continuing_subword_prefix ?? '') === '' &&
+  (model.end_of_word_suffix ?? '') === '' &&
+  ![...vocabulary.keys()].some((token) => WORD_START.test(token));
 
 /** The byte that a token of the form <0xE2> stands for. */
 const byteOf = (token: string): number | null => (/^<0x[0-9A-Fa-f]{2}>$/.test(token) ? Number.parseInt(token.slice(3, 5), 16) : null);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import type { JsonObject } from '../../domain/tokenizer.js';
@@ -27,6 +28,18 @@ describe.each(TOKENIZERS)('the golden tokenizer %s', (name) => {
     });
     console.log(`${name}: ${expected.encode.length} texts, ${wrong.length} differ`);
     expect(wrong).toEqual([]);
+  });
+
+  it('gives a long text the tokens that the library makes of it as a whole', async () => {
+    const { tokenizer, expected } = await open();
+    const { json, config } = await goldenFiles(name);
+    const { normalizer, pre_tokenizer: preTokenizer, model } = new Library(json, config);
+    const added = (json['added_tokens'] as { content: string }[]).map(({ content }) => content);
+    const texts = expected.encode.map(({ text }) => text).filter((text) => !added.some((content) => text.includes(content)));
+    const text = Array.from({ length: 40 }, (_, index) => texts[(index * 7) % texts.length] ?? '').join('  and\n so ') + ' the  end ▁ of▁it  ';
+    const normalized = normalizer?.normalize(text) ?? text;
+    const tokens = model._call(preTokenizer?.pre_tokenize(normalized, { section_index: 0 }) ?? [normalized]);
+    expect(tokenizer.encode(text, { addSpecial: false }).map((token) => tokenizer.tokenText(token))).toEqual(tokens);
   });
 
   it('decodes whole texts and cut sequences as the reference does', async () => {
