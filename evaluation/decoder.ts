@@ -16,7 +16,7 @@ import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
 import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
 import { checkFeed, feedError, type FeedOptions, type FeedRequest, type FeedResult } from './feed.js';
-import { int64, readResult, requestInputs, wantedOutputs } from './feedTensors.js';
+import { int64, readResult, requestInputs, rowInput, wantedOutputs } from './feedTensors.js';
 import { KvCache } from './kvCache.js';
 import type { SequenceDecoder } from './sequenceDecoder.js';
 
@@ -170,6 +170,7 @@ export class Decoder implements SequenceDecoder {
     const feeds = {
       ...this.#cache.inputs,
       ...requestInputs(request, { end, size, distributions: this.distributions }),
+      ...rowInput(request, size),
       [inputs.tokens]: int64(this.#tokens.subarray(position, end), [1, size]),
       [inputs.cos]: this.#cos,
       [inputs.sin]: this.#sin,

@@ -30,15 +30,19 @@ export interface RunExtent {
   readonly distributions: boolean;
 }
 
-/** Inputs of a run that a request decides: rows of logits, their targets, probed rows and what is summed over. */
+const computedRows = ({ logitRows }: FeedRequest, size: number): number => Math.min(size, Math.max(logitRows, FEWEST_ROWS));
+
+/** Where the rows of logits begin, for graphs that compute the last ones only. */
+export const rowInput = (request: FeedRequest, size: number): Tensors => ({ [DECODER.inputs.rowStart]: int64([size - computedRows(request, size)]) });
+
+/** Inputs of a run that a request decides: targets of the rows of logits, probed rows and what is summed over. */
 export function requestInputs(request: FeedRequest, { end, size, distributions }: RunExtent): Tensors {
   const { inputs } = DECODER;
-  const rows = Math.min(size, Math.max(request.logitRows, FEWEST_ROWS));
+  const rows = computedRows(request, size);
   const probed = request.probeRows === 0 ? 0 : Math.min(size, Math.max(request.probeRows, FEWEST_ROWS));
   return {
     [inputs.lastKey]: tensor('int32', Int32Array.of(end - 1), [1]),
     [inputs.presentTokens]: tensor('int32', Int32Array.of(end), []),
-    [inputs.rowStart]: int64([size - rows]),
     [inputs.targets]: int64(alignRight(request.targets, rows), [rows, 1]),
     [inputs.probeStart]: int64([size - probed]),
     [inputs.probePositions]: int64(Array.from({ length: probed }, (_, row) => end - probed + row)),

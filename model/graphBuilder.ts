@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import onnxProto, { type onnx } from 'onnx-proto';
+import type { ComputeDtype } from '../domain/engine.js';
 import type { StoredTensor } from './safetensors.js';
 
 /** The name of a value in the graph. */
@@ -27,6 +28,9 @@ const ELEMENT: Record<ElementType, onnx.TensorProto.DataType> = {
 };
 /** Types of stored weights that a graph reads as they are. */
 export const FLOAT_OF_DTYPE: Readonly<Record<string, FloatType | undefined>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** The type that a graph of a compute dtype has its weights in. */
+export const FLOAT_OF: { readonly [D in ComputeDtype]: FloatType } = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
 
 const ONNX_OPSET = 20;
 const IR_VERSION = 9;

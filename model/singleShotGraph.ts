@@ -11,6 +11,7 @@ import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
+import { distributionBranch } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, MICROSOFT, type FloatType, type Value } from './graphBuilder.js';
 import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
@@ -21,10 +22,12 @@ export interface SingleShotOptions {
   readonly type: FloatType;
   /** `answer`: logits of the last R rows. `every`: losses of all rows, in blocks, without logits. */
   readonly rows: 'answer' | 'every';
+  /** Whether the graph also gives binned attention distributions of the probed rows (model/distributionBranch.ts). */
+  readonly distributions?: boolean;
 }
 
 /** @throws RopesweepError MODEL_UNSUPPORTED if a weight has 2^31 elements or more */
-export function singleShotGraph(source: GraphSource, { type, rows }: SingleShotOptions): Uint8Array {
+export function singleShotGraph(source: GraphSource, { type, rows, distributions = false }: SingleShotOptions): Uint8Array {
   const { config, geometry } = source;
   const graph = new GraphBuilder();
   const { inputs } = DECODER;
@@ -50,6 +53,7 @@ export function singleShotGraph(source: GraphSource, { type, rows }: SingleShotO
   const wide = (value: Value): Value => (type === 'float32' ? value : graph.cast(value, 'float32'));
   const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, wide(query), wide(presentKey), probes));
   stackProbes(graph, probed, config);
+  if (distributions) distributionBranch(graph, probed.map(({ probabilities }) => probabilities), config);
   const last = { norm: FINAL_NORM, projection: outputProjection(config) };
   if (rows === 'every') rowLosses(graph, config, layers.hidden, last, wide);
   else answerRows(graph, config, layers.hidden, last, wide);
