@@ -24,16 +24,16 @@ interface Shape {
 const LLAMA = { model_type: 'llama', architectures: ['LlamaForCausalLM'], rms_norm_eps: 1e-5, max_position_embeddings: 131_072, torch_dtype: 'float32' };
 /** Many narrow layers with grouped heads; few wide ones with a key-value head for every query head. */
 const SHAPES: readonly Shape[] = [
-  { name: 'starter', config: null, lengths: [1024, 16_384] },
+  { name: 'starter', config: null, lengths: [1024, 8192] },
   {
     name: 'narrow',
     config: { ...LLAMA, num_hidden_layers: 30, hidden_size: 576, intermediate_size: 1536, num_attention_heads: 9, num_key_value_heads: 3, vocab_size: 49_152, tie_word_embeddings: true },
-    lengths: [512, 4096, 16_384],
+    lengths: [512, 4096, 8192],
   },
   {
     name: 'wide',
     config: { ...LLAMA, num_hidden_layers: 4, hidden_size: 2048, intermediate_size: 5504, num_attention_heads: 16, num_key_value_heads: 16, vocab_size: 32_000, tie_word_embeddings: false },
-    lengths: [512, 4096, 16_384],
+    lengths: [512, 4096, 8192],
   },
 ];
 const ANSWER_ROWS = 8;
@@ -56,6 +56,7 @@ export async function memory({ only, quick }: BenchOptions): Promise<BenchResult
           if (only.length > 0 && !only.some((part) => cell.startsWith(part))) continue;
           const measured = measure({ folder, contextTokens, kind, answerRows: ANSWER_ROWS });
           const predicted = predictedBytes(config, contextTokens, kind === 'needle' ? ANSWER_ROWS : 0);
+          process.stderr.write(`${cell}: ${(measured.peakBytes / 2 ** 20).toFixed(0)} MiB, ${(measured.fileBytes / 2 ** 20).toFixed(0)} of files, predicted ${(predicted / 2 ** 20).toFixed(0)}\n`);
           figures[`${cell}: peak MiB`] = measured.peakBytes / 2 ** 20;
           figures[`${cell}: predicted MiB`] = predicted / 2 ** 20;
           ratios[cell] = { ours: predicted / 2 ** 20, other: measured.peakBytes / 2 ** 20, unit: 'MiB', against: 'the measured peak', ratio: predicted / measured.peakBytes, required: REQUIRED };

@@ -79,7 +79,7 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     '',
     ...provisionalText(plan),
     armTable(plan),
-    `weights: ${[...new Set(plan.arms.map(({ checkpoint }) => weightFormatLabel(checkpoint.weightFormat)))].join('; ')}`,
+    ...weightsText(plan),
     ...listed('warnings', [...new Set(plan.arms.flatMap(({ checkpoint }) => checkpoint.warnings ?? []))]),
     ...listed('notices', plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))),
     '',
@@ -88,6 +88,12 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
   ].join('\n');
+}
+
+/** How weights that are here are stored. */
+function weightsText({ arms }: Plan): string[] {
+  const labels = [...new Set(arms.flatMap(({ checkpoint }) => (checkpoint.provisional ? [] : [weightFormatLabel(checkpoint.weightFormat)])))];
+  return labels.length === 0 ? [] : [labels.join('; ')];
 }
 
 /** What of the prompts is computed once for several. */

@@ -89,7 +89,7 @@ export interface ShardCost {
   readonly distinctTokens: number;
   /** Multiply-adds counted as two, causal attention counted once. */
   readonly flops: number;
-  /** Largest KV cache in bytes. */
+  /** Largest KV cache in bytes; where none is kept between runs, the keys and values that live at once. */
   readonly kvBytes: number;
   /** Predicted peak memory of the device in bytes: weights, KV cache, activations, growth of the arena. */
   readonly peakBytes: number;

@@ -8,11 +8,14 @@
  *   tables       2 n rotarySize/2 in float32
  *   probes       3 heads R n in float32                                    R = probed rows
  *   logits       2 rows vocabulary in float32
+ *   copies       3 KV caches where one is kept: a run makes new keys and values of every layer at full capacity, in an
+ *                arena that doubles its blocks, and rows of finished runs wait to be collected
+ *   process      what takes part in no cell
  *
- * and everything but weights and cache times the growth of ONNX Runtime's arena, which doubles its blocks. The growth is
- * calibrated on a CPU (docs/memory.md); on a GPU it is an assumption.
+ * Activations, tables, probes and logits grow with ONNX Runtime's arena. Growth, copies and process were measured on a CPU
+ * (docs/memory.md, bench/memory.ts); on a GPU growth and process are assumptions.
  */
-import type { DeviceClass } from '../domain/device.js';
+import type { DeviceClass, Provider } from '../domain/device.js';
 import { BYTES_OF_DTYPE, type ComputeDtype } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { ModelConfig } from './config.js';
@@ -26,6 +29,10 @@ const LONGEST_RUN_TOKENS = 1024;
 /** Rows of logits that exist at once where keys and values are kept. */
 const LOGIT_ROWS = 256;
 const ARENA_GROWTH = 1.5;
+/** KV caches beside the one that is kept. */
+const CACHE_COPIES = 3;
+/** Node and ONNX Runtime; on a GPU the driver's context and the libraries' kernels. */
+const PROCESS_BYTES: { readonly [P in Provider]: number } = { cpu: 110 * 2 ** 20, cuda: 512 * 2 ** 20, webgpu: 110 * 2 ** 20 };
 const FLOAT32_BYTES = 4;
 
 export interface CellSizes {
@@ -40,6 +47,7 @@ export interface CellSizes {
 export interface PeakMemory {
   readonly weights: number;
   readonly kvCache: number;
+  /** Everything else. */
   readonly working: number;
   readonly bytes: number;
 }
@@ -66,7 +74,8 @@ export function peakMemory(config: ModelConfig, { device, dtype, contextTokens, 
   const tables = contextTokens * headSize * FLOAT32_BYTES;
   const probes = 3 * heads * probeRows * contextTokens * FLOAT32_BYTES;
   const logits = 2 * (device.keepsKv ? LOGIT_ROWS : LOSS_BLOCK_ROWS) * vocabularySize * FLOAT32_BYTES;
-  const working = ARENA_GROWTH * (activations + tables + probes + logits);
+  const copies = device.keepsKv ? CACHE_COPIES * kvCache : 0;
+  const working = ARENA_GROWTH * (activations + tables + probes + logits) + copies + PROCESS_BYTES[device.provider];
   return { weights, kvCache, working, bytes: weights + kvCache + working };
 }
 

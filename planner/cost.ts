@@ -4,13 +4,12 @@
  *   linear     2 layers (hidden (heads + 2 kvHeads) headSize + heads headSize hidden + 3 hidden intermediate)   a token
  *   attention  4 layers heads headSize                                       a (query, visible key) pair: scores and sum
  *   lm head    2 hidden vocabulary                                           an output row
- *   KV cache   2 layers kvHeads headSize bytes                               a token of the longest prompt
  *
  * A multiply-add counts as two. A layer with a sliding window is counted like one without: an upper bound. Greedy
  * completion of failing cells is not foreseen.
  */
 import type { DeviceClass } from '../domain/device.js';
-import { BYTES_OF_DTYPE, type ComputeDtype } from '../domain/engine.js';
+import type { ComputeDtype } from '../domain/engine.js';
 import type { ShardCost } from '../domain/plan.js';
 import type { TaskKind } from '../domain/task.js';
 import type { ModelConfig } from '../model/config.js';
@@ -31,13 +30,14 @@ export function cellsCost<K extends TaskKind>(config: ModelConfig, shape: TaskSh
   const segments = shape.segments(points, device.keepsKv);
   const distinctTokens = tokensIn(segments);
   const longest = points.reduce((most, { contextTokens }) => Math.max(most, contextTokens), 0);
+  const memory = points.length === 0 ? null : peakMemory(config, { device, dtype, contextTokens: longest, probeRows: shape.probeRows });
   const linear = 2 * layers * hiddenSize * ((2 * heads + 2 * keyValueHeads) * headSize + 3 * intermediateSize);
   return {
     promptTokens: shape.promptTokens(points),
     distinctTokens,
     flops: linear * distinctTokens + 4 * layers * heads * headSize * attendedPairs(segments) + 2 * hiddenSize * vocabularySize * shape.outputRows(points),
-    kvBytes: 2 * layers * keyValueHeads * headSize * longest * BYTES_OF_DTYPE[dtype],
-    peakBytes: points.length === 0 ? 0 : peakMemory(config, { device, dtype, contextTokens: longest, probeRows: shape.probeRows }).bytes,
+    kvBytes: memory?.kvCache ?? 0,
+    peakBytes: memory?.bytes ?? 0,
     resultBytes: points.reduce((sum, point) => sum + shape.resultBytes(point, config), 0),
   };
 }

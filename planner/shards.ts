@@ -64,10 +64,10 @@ interface KeyedPoint<K extends TaskKind> extends CellPoint<K> {
 }
 
 function shardsOf<K extends TaskKind>(machine: Machine, { arm, config }: ResolvedArm, { kind, index, shape }: PlannedTaskOf<K>, cells: readonly KeyedPoint<K>[]): PlannedShard[] {
-  const { group } = plannerOf<K>(kind);
+  const planner = plannerOf<K>(kind);
   const tokensOf = (points: readonly KeyedPoint<K>[]) => tokensIn(shape.segments(points, machine.device.keepsKv));
   return [...groupBy(cells, (cell) => tableAt(arm, cell.contextTokens).digest).values()].flatMap((ofTable) => {
-    const parcels = [...groupBy(ofTable, (cell) => group(cell.axes)).values()].flatMap((together) => groupParcels(together, tokensOf));
+    const parcels = [...groupBy(ofTable, (cell) => planner.group(cell.axes)).values()].flatMap((together) => groupParcels(together, tokensOf));
     return packParcels(parcels).map((packed): PlannedShard => {
       const cellKeys = packed.map((cell) => cell.key);
       return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task: index, cellKeys, cost: cellsCost(config, shape, machine, packed) };
