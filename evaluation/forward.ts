@@ -26,12 +26,12 @@ const PIECE_TOKENS = 256;
 export async function forwardPass(decoder: SequenceDecoder, tokens: readonly number[], rows: number, probes: Pick<FeedOptions, 'spans' | 'localTokens'> = {}): Promise<ForwardPass> {
   const top1: number[] = [];
   const nll: number[] = [];
-  let finite = true;
+  const finite: boolean[] = [];
   const feed = async (from: number, to: number, options: FeedOptions): Promise<FeedResult> => {
     const result = await decoder.feed(tokens.slice(from, to), { ...options, logitRows: to - from, targets: targetsOf(tokens, from, to) });
     top1.push(...result.rows.map((row) => row.top1));
     nll.push(...result.rows.map((row) => row.nll));
-    finite &&= result.finite;
+    finite.push(result.finite);
     return result;
   };
 
@@ -41,7 +41,7 @@ export async function forwardPass(decoder: SequenceDecoder, tokens: readonly num
     await feed(0, tokens.length, {});
     decoder.rewind(0);
     const last = await decoder.feed(tokens, { ...shown, logitRows: rows, targets: targetsOf(tokens, firstRow, tokens.length) });
-    return { top1, nll: nll.slice(0, -1), last, finite: finite && last.finite };
+    return { top1, nll: nll.slice(0, -1), last, finite: last.finite && finite.every(Boolean) };
   }
   const cut = { headSize: decoder.checkpoint.config.headSize, rows: 0, longest: PIECE_TOKENS };
   let from = 0;
@@ -50,7 +50,7 @@ export async function forwardPass(decoder: SequenceDecoder, tokens: readonly num
     from += size;
   }
   const last = await feed(firstRow, tokens.length, shown);
-  return { top1, nll: nll.slice(0, -1), last, finite };
+  return { top1, nll: nll.slice(0, -1), last, finite: finite.every(Boolean) };
 }
 
 /** The token that follows each. The last one has no successor: its loss is computed against token 0 and dropped. */

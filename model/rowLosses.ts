@@ -26,12 +26,9 @@ export function rowLosses(
   const targets = graph.input(inputs.targets, 'int64', ['S', 1]);
   const normed = graph.reshape(graph.rmsNorm(hidden, weights.norm, config.rmsNormEpsilon), -1, config.hiddenSize); // [S, hiddenSize]
   const rows = graph.slice(graph.node('Shape', [normed]), graph.ints(0), graph.ints(1), 0); // S
-  // Up to a whole number of blocks: -S mod block, which is not negative in Python's and ONNX's integers.
-  const padding = graph.node('Mod', [graph.node('Neg', [rows]), graph.ints(LOSS_BLOCK_ROWS)]);
-  const inBlocks = (value: Value, columns: number): Value =>
-    graph.reshape(graph.node('Pad', [value, graph.concat([graph.ints(0, 0), padding, graph.ints(0)], 0)]), -1, LOSS_BLOCK_ROWS, columns);
-  const blocks = inBlocks(normed, config.hiddenSize);
-  const targetBlocks = inBlocks(targets, 1);
+  const rowsInBlocks = blocksOfRows(graph, rows);
+  const inBlocks = (value: Value): Value => graph.node('Gather', [value, rowsInBlocks], { axis: { int: 0 } }); // [blocks, LOSS_BLOCK_ROWS, columns]
+  const [blocks, targetBlocks] = [inBlocks(normed), inBlocks(targets)];
   const [nll = '', top1 = '', margin = ''] = graph.scan([blocks, targetBlocks], ([block = '', target = '']) => {
     const logits = wide(graph.linear(block, weights.projection));
     const logProbabilities = graph.node('LogSoftmax', [logits], { axis: { int: -1 } });
@@ -44,4 +41,16 @@ export function rowLosses(
   graph.output(outputs.nll, real(nll), 'float32', ['S']);
   graph.output(outputs.top1, real(top1), 'int64', ['S']);
   graph.output(outputs.margin, real(margin), 'float32', ['S']);
+}
+
+/**
+ * Rows 0 to S - 1 as whole blocks, [blocks, LOSS_BLOCK_ROWS]; the last row fills the last block up. Rows are gathered and
+ * not padded: CUDA pads neither bfloat16 nor integers.
+ */
+function blocksOfRows(graph: GraphBuilder, rows: Value): Value {
+  // -S mod block is not negative in ONNX's integers.
+  const missing = graph.node('Mod', [graph.node('Neg', [rows]), graph.ints(LOSS_BLOCK_ROWS)]);
+  const scalar = (value: number): Value => graph.constant('int64', [value], []);
+  const all = graph.node('Range', [scalar(0), graph.node('Squeeze', [graph.add(rows, missing)]), scalar(1)]);
+  return graph.reshape(graph.node('Min', [all, graph.sub(rows, graph.ints(1))]), -1, LOSS_BLOCK_ROWS);
 }
