@@ -7,8 +7,8 @@ const plain = (text: string): string => text.replaceAll(/\u001b\[\d+m/g, '');
 
 /** Cells with weights that are not here, arms and lengths as in the paper; and cells of the small family. */
 const PRESETS = [
-  { name: 'zhong2025-needle', cells: 7 * 41 * 10, small: 280 },
-  { name: 'zhong2025-pretrain', cells: 2 * 41 * 10, small: 80 },
+  { name: 'zhong2025-needle', cells: 7 * 41 * 10, small: 560 },
+  { name: 'zhong2025-pretrain', cells: 2 * 41 * 10, small: 160 },
   { name: 'zhong2025-perplexity', cells: 7 * 10, small: 21 },
   { name: 'zhong2025-attention', cells: 7 * 2, small: 14 },
 ] as const;
