@@ -2,6 +2,7 @@
 import { perplexity, type LossSum } from '../domain/perplexity.js';
 import type { SweepRows } from '../domain/rows.js';
 import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
+import { attentionTables, type AttentionRow } from './attentionRows.js';
 import { outcomeGroups } from './outcomes.js';
 import { perplexityCharts, type PerplexityChart } from './perplexityCurves.js';
 
@@ -59,6 +60,21 @@ const chartJson = ({ task, view, names, curves }: PerplexityChart) => ({
   })),
 });
 
+const attentionJson = (task: number, { arm, contextTokens, state, numbers, divergences }: AttentionRow) => ({
+  task,
+  arm: arm.label,
+  armId: arm.id,
+  contextTokens,
+  state,
+  entropy: numbers?.entropy ?? null,
+  entropyNormalized: numbers?.entropyNormalized ?? null,
+  sinkMass: numbers?.sinkMass ?? null,
+  documents: numbers?.documents ?? null,
+  rows: numbers?.rows ?? null,
+  distributions: numbers?.distributions.map(({ axis, mean }) => ({ axis, mean })) ?? [],
+  divergences,
+});
+
 export interface ReportJson {
   readonly sweep: string;
   readonly revision: number;
@@ -70,6 +86,8 @@ export interface ReportJson {
   readonly arms: readonly ReturnType<typeof armJson>[];
   /** One a perplexity task; losses in nats. */
   readonly perplexity: readonly ReturnType<typeof chartJson>[];
+  /** One a cell of an attention task; entropies and divergences in nats. */
+  readonly attention: readonly ReturnType<typeof attentionJson>[];
   readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
 }
 
@@ -83,5 +101,6 @@ export const reportJson = (rows: SweepRows): ReportJson => ({
   cells: stateCounts(rows.cells),
   arms: armGrids(rows).map(armJson),
   perplexity: perplexityCharts(rows).map(chartJson),
+  attention: attentionTables(rows).flatMap(({ task, rows: own }) => own.map((row) => attentionJson(task, row))),
   outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
 });

@@ -5,7 +5,9 @@ import { MARKS } from '../cellFace.js';
 import { plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
 import { perplexityCharts } from '../perplexityCurves.js';
+import { attentionTables } from '../attentionRows.js';
 import { armTableLines } from './armTable.js';
+import { attentionLines } from './attentionTable.js';
 import { heatmapLines } from './heatmap.js';
 import { legendLines } from './legend.js';
 import { painter, printable } from './paint.js';
@@ -64,6 +66,7 @@ export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
     ...(rows.cells.length === 0 ? ['', 'This sweep has no cells.'] : []),
     ...(grids.length === 0 ? [] : needleLines),
     ...perplexityLines(perplexityCharts(rows), style),
+    ...attentionLines(attentionTables(rows), style),
     ...outcomeLines(rows, style),
   ];
   return lines.join('\n');

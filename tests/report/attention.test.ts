@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { digest } from '../../domain/identity.js';
+import { id, type CellKey } from '../../domain/ids.js';
+import type { AttentionNumbers } from '../../domain/measurement.js';
+import type { AttentionCellRow, SweepRows } from '../../domain/rows.js';
+import { attentionTables } from '../../report/attentionRows.js';
+import { renderHtml } from '../../report/html/report.js';
+import { reportJson } from '../../report/json.js';
+import { renderTerminal } from '../../report/terminal/report.js';
+import { oneArm, noCells } from './fixtures.js';
+
+const heads = (...values: number[]): string => Buffer.from(Float32Array.from(values).buffer).toString('base64');
+
+const numbers = (entropy: number, own: readonly number[], perHead: string | null): AttentionNumbers => ({
+  layers: 1,
+  headCount: 2,
+  documents: 10,
+  rows: 64,
+  distributions: [{ axis: 'fraction', bins: 2, mean: own, heads: perHead }],
+  entropy,
+  entropyNormalized: 0.5,
+  sinkMass: 0.25,
+  tokenDigest: digest('tokens'),
+});
+
+/** One arm at 64 (the reference), 128 and 256 tokens; the last is not measured. */
+function attentionSweep(): SweepRows {
+  const base = oneArm({ contexts: [64], depths: [0], seeds: [1] });
+  const [arm] = base.arms;
+  if (arm === undefined) throw new Error('the fixture has an arm');
+  const cell = (contextTokens: number, attention: AttentionNumbers | null): AttentionCellRow => ({
+    key: id<CellKey>(digest(['attention', contextTokens])),
+    armId: arm.id,
+    task: 0,
+    taskKind: 'attention',
+    contextTokens,
+    state: attention === null ? 'infeasible' : 'measured',
+    origin: 'grid',
+    reason: attention === null ? 'too large' : null,
+    attention,
+    measured: null,
+  });
+  return {
+    ...base,
+    tasks: [{
+      kind: 'attention',
+      documents: [],
+      documentsDigest: digest('documents'),
+      tokenizerDigest: 'none',
+      rows: 64,
+      axes: ['fraction'],
+      references: [{ method: arm.method.name, continualPretrainContextTokens: arm.continualPretrainContextTokens, contextTokens: 64 }],
+      probes: 'heads',
+    }],
+    cells: [cell(64, numbers(1.25, [0.5, 0.5], heads(1, 0, 0, 1))), cell(128, numbers(2.5, [0.5, 0.5], heads(0, 1, 1, 0))), cell(256, null)],
+  };
+}
+
+describe('attention in reports', () => {
+  it('compares heads one by one: two heads that swap are far apart, though their mean is the same', () => {
+    const [table] = attentionTables(attentionSweep());
+    expect(table?.rows.map(({ contextTokens, divergences }) => [contextTokens, divergences.map(({ meanOfHeads, ofMean }) => [meanOfHeads, ofMean])])).toEqual([
+      [64, [[0, 0]]],
+      [128, [[expect.closeTo(Math.LN2, 12), 0]]],
+      [256, []],
+    ]);
+  });
+
+  it('stands in the terminal, in the HTML report and in its JSON', async () => {
+    const rows = attentionSweep();
+    const text = renderTerminal(rows, { columns: 100, color: 'none', ascii: false });
+    expect(text).toMatch(/128 +2\.50 +0\.500 +0\.250 +0\.6931/);
+    expect(text).toMatch(/256 +oom/);
+    expect(text.split('\n').every((line) => line.length <= 100)).toBe(true);
+    expect(await renderHtml(rows)).toContain('0.6931');
+    expect(reportJson(rows).attention.map(({ contextTokens, entropy }) => [contextTokens, entropy])).toEqual([[64, 1.25], [128, 2.5], [256, null]]);
+  });
+
+  it('is nothing without attention cells', () => expect(attentionTables(noCells())).toEqual([]));
+});
