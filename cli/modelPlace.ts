@@ -1,6 +1,6 @@
 /** A model on the command line: a folder, a .gguf file, or `registry:NAME`. */
 import { float32Cache, modelsFolder } from '../infra/cacheFolder.js';
-import { asFloat32 } from '../model/f32Cache.js';
+import { asFloat32 } from '../model/weightCache.js';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint.js';
 import { resolveModelName } from '../model/registry.js';
 

@@ -5,6 +5,7 @@
  * any rewind. What it takes: exact chunks (evaluation/chunks.ts) and no output projection of a single row; a single token is
  * fed together with the one before it. They do depend on the question, that is on how many rows are probed.
  */
+import { CPU, type Device } from '../domain/device.js';
 import type { ComputeDtype } from '../domain/engine.js';
 import { messageOf, RopesweepError, tellsOutOfMemory } from '../domain/errors.js';
 import type { RopeTable } from '../domain/method.js';
@@ -26,6 +27,8 @@ export interface DecoderOptions {
   /** At most; fewer where more would change bits (model/exactThreads.ts). */
   readonly threads: number;
   readonly dtype: ComputeDtype;
+  /** The CPU if absent. */
+  readonly device?: Device;
   /** Whether feeds may ask for attention distributions; no if absent. */
   readonly distributions?: boolean;
 }
@@ -46,8 +49,8 @@ export class Decoder implements SequenceDecoder {
   ) {}
 
   /** @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED */
-  static async open(checkpoint: Checkpoint, { threads, distributions = false }: DecoderOptions): Promise<Decoder> {
-    const session = await openSession(decoderGraph(checkpoint, { distributions }), { threads: Math.min(threads, mostExactThreads(checkpoint.config)) });
+  static async open(checkpoint: Checkpoint, { threads, device = CPU, distributions = false }: DecoderOptions): Promise<Decoder> {
+    const session = await openSession(decoderGraph(checkpoint, { distributions }), { threads: Math.min(threads, mostExactThreads(checkpoint.config)), device });
     return new Decoder(checkpoint, session, distributions);
   }
 

@@ -2,19 +2,21 @@
  * One shard in a slot: its cells table by table, one result a cell as soon as it is known.
  */
 import { performance } from 'node:perf_hooks';
+import { CPU, type Device } from '../domain/device.js';
+import type { ComputeDtype } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { NamedTable } from '../domain/plan.js';
 import type { JobCellOf, ShardJob, ShardJobOf } from '../domain/slot.js';
 import type { ResolvedTaskOf, TaskKind } from '../domain/task.js';
 import { openCheckpoint } from '../model/checkpoint.js';
-import { asFloat32, type F32Cache } from '../model/f32Cache.js';
+import type { WeightCache } from '../model/weightCache.js';
 import { readTokenizerFiles } from '../model/tokenizerFiles.js';
 import { Tokenizer } from '../prompts/tokenizer.js';
 import { nameTable } from '../rope/tableDigest.js';
 import { openAttention } from './attention.js';
-import { Decoder } from './decoder.js';
 import { openNeedle } from './needleShard.js';
+import { openDecoder } from './openDecoder.js';
 import { openPerplexity } from './perplexity.js';
 import type { SequenceDecoder } from './sequenceDecoder.js';
 import type { EvaluatedTokens, TaskEvaluator } from './taskEvaluator.js';
@@ -29,6 +31,7 @@ const EVALUATORS: { readonly [K in TaskKind]: (task: ResolvedTaskOf<K>, tokenize
 interface Loaded {
   readonly folder: string;
   readonly weightsId: string;
+  readonly dtype: ComputeDtype;
   /** Whether the graph gives distributions, which only the attention task asks for. */
   readonly distributions: boolean;
   readonly decoder: SequenceDecoder;
@@ -39,24 +42,25 @@ interface Loaded {
 export class Evaluator {
   private loaded: Loaded | null = null;
 
-  /** @param cache where weights that are not float32 are kept as such */
+  /** @param cache where weights are kept in the type of the computation, if they are stored in another */
   constructor(
     private readonly threads: number,
-    private readonly cache: F32Cache,
+    private readonly cache: WeightCache,
+    private readonly device: Device = CPU,
   ) {}
 
   /** @returns seconds spent loading; 0 when the checkpoint was loaded already. */
   async load(job: ShardJob): Promise<number> {
     const { folder, weightsId } = job.checkpoint;
+    const { dtype } = job;
     const distributions = job.task.kind === 'attention';
     const { loaded } = this;
-    if (loaded?.folder === folder && loaded.weightsId === weightsId && loaded.distributions === distributions) return 0;
+    if (loaded?.folder === folder && loaded.weightsId === weightsId && loaded.dtype === dtype && loaded.distributions === distributions) return 0;
     const start = performance.now();
     await this.close();
     const files = await readTokenizerFiles(folder);
-    const checkpoint = await asFloat32(await openCheckpoint(folder), this.cache);
-    const decoder = await Decoder.open(checkpoint, { threads: this.threads, dtype: job.dtype, distributions });
-    this.loaded = { folder, weightsId, distributions, decoder, tokenizer: files === null ? null : new Tokenizer(files) };
+    const decoder = await openDecoder(await openCheckpoint(folder), this.cache, { device: this.device, dtype, threads: this.threads, distributions });
+    this.loaded = { folder, weightsId, dtype, distributions, decoder, tokenizer: files === null ? null : new Tokenizer(files) };
     return (performance.now() - start) / 1000;
   }
 

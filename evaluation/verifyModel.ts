@@ -44,7 +44,7 @@ const USUAL_LOGIT = 8;
 const TABLE_TOLERANCE = 1e-6;
 
 /**
- * @param checkpoint with float32 weights (model/f32Cache.ts)
+ * @param checkpoint with float32 weights (model/weightCache.ts)
  * @throws RopesweepError DEVICE_UNAVAILABLE
  */
 export async function verifyModel(checkpoint: Checkpoint, { device, threads }: VerifyOptions): Promise<Check[]> {

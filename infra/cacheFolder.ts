@@ -12,7 +12,7 @@ export function cacheFolder(home?: string): string {
 }
 
 /**
- * The float32 copies of weights (model/f32Cache.ts).
+ * The float32 copies of weights (model/weightCache.ts).
  * @throws RopesweepError CONFIG_INVALID
  */
 export function float32Cache(): { readonly folder: string; readonly limitBytes: number } {

@@ -15,5 +15,40 @@ const decodeHalf = (bits: number): number => {
   return sign * (exponent === 0 ? 2 ** -14 * fraction : 2 ** (exponent - 15) * (1 + fraction));
 };
 
+/**
+ * The 16 bits nearest to a value, ties to even; infinity beyond 65,504.
+ * @param value not NaN
+ */
+export function halfBits(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (magnitude >= LEAST_INFINITE) return sign | INFINITE_HALF;
+  // Values of one exponent are multiples of a power of two, that of the smallest exponent below 2^-14.
+  const exponent = Math.max(-14, Math.floor(Math.log2(magnitude)));
+  const steps = roundToEven(magnitude * 2 ** (10 - exponent));
+  // What rounds up to the next power of two carries into the exponent by itself.
+  return sign | (magnitude === 0 ? 0 : steps + (exponent + 14) * 1024);
+}
+
+const INFINITE_HALF = 0x7c00;
+/** Half way between the largest value and the power of two above it. */
+const LEAST_INFINITE = 65_520;
+
+/** The 16 upper bits of a float32, rounded to the nearest, ties to even: bfloat16. */
+export function brainBits(value: number): number {
+  FLOAT[0] = value;
+  const bits = FLOAT_BITS[0] ?? 0;
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+const FLOAT = new Float32Array(1);
+const FLOAT_BITS = new Uint32Array(FLOAT.buffer);
+
+function roundToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
 /** All 65,536 of them: weights are read by the hundred million. */
 const HALVES = Float32Array.from({ length: 1 << 16 }, (_, bits) => decodeHalf(bits));

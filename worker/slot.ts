@@ -11,7 +11,7 @@ import { float32Cache } from '../infra/cacheFolder.js';
 
 const threads = Number(process.argv[2] ?? '1');
 const device = parseDevice(process.argv[3] ?? 'cpu');
-const evaluator = new Evaluator(threads, { ...float32Cache(), onProgress: atMostEvery(5_000, () => say({ kind: 'phase', phase: 'load' })) });
+const evaluator = new Evaluator(threads, { ...float32Cache(), onProgress: atMostEvery(5_000, () => say({ kind: 'phase', phase: 'load' })) }, device);
 
 function say(message: FromSlot): void {
   process.send?.(message);

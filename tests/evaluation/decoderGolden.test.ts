@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Decoder } from '../../evaluation/decoder.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { asFloat32 } from '../../model/weightCache.js';
 import { bitsOf, goldenModelFolder, goldenPrompts, methodOfPrompt, openDecoder, starterFolder, tableFor } from './fixtures.js';
 import { differences, GOLDEN_MODELS, goldenForward, KINDS, Largest, LOGIT_TOLERANCE, Overall, PROBABILITY_TOLERANCE } from './goldenForward.js';
 

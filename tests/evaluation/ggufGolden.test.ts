@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Decoder } from '../../evaluation/decoder.js';
 import { forwardPass } from '../../evaluation/forward.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { asFloat32 } from '../../model/weightCache.js';
 import { ropeTable } from '../../rope/method.js';
 import { GGUF_MODELS, ggufFile, goldenGguf } from '../model/goldenGguf.js';
 

@@ -102,6 +102,38 @@ describe('the needle task on the golden prompts', () => {
     }
   });
 
+  it('adds the masses of several needles up, and compares them with uniform attention', async () => {
+    const [one] = golden;
+    if (one === undefined) throw new Error('there is a golden prompt');
+    const decoder = await decoderFor(one);
+    const massOf = async (needleSpans: Prompt['needleSpans']): Promise<NeedleNumbers> => {
+      const { numbers } = await evaluateNeedle(decoder, { ...promptOf(one), needleSpans }, OPTIONS);
+      if (numbers === null) throw new Error('diverged');
+      return numbers;
+    };
+    const [near, far, both] = [await massOf([[10, 14]]), await massOf([[40, 47]]), await massOf([[40, 47], [10, 14]])];
+    expect(both.needleMass).toBeCloseTo(near.needleMass + far.needleMass, 7);
+    expect(both).toMatchObject({ needleStart: 10, needleTokens: 11 });
+    const rows = one.answer.map((_, row) => one.tokens.length - one.answer.length + row + 1);
+    expect(both.needleLift).toBeCloseTo(both.needleMass / mean(rows.map((n) => 11 / n)), 10);
+  });
+
+  it('scores retrieval by the most attended key: within the needle, and of the token that the row predicts', async () => {
+    for (const [one, numbers] of results) {
+      const rows = one.answer.length;
+      const { probes, rows: answered } = await (await decoderFor(one)).feed(one.tokens, { logitRows: rows, probeRows: rows });
+      const hits = [...probes.maxPosition].filter((position, index) => {
+        const inside = position >= one.needleStart && position < one.needleStart + one.needleTokens;
+        return inside && one.tokens[position] === answered[index % rows]?.top1;
+      });
+      expect(numbers.retrievalScore).toBeCloseTo(hits.length / probes.maxPosition.length, 12);
+      const heads = Buffer.from(numbers.heads ?? '', 'base64');
+      const last = heads.length / 7;
+      expect(mean(Array.from({ length: last / 4 }, (_, pair) => heads.readFloatLE(6 * last + 4 * pair)))).toBeCloseTo(numbers.retrievalScore, 6);
+    }
+    expect(Math.max(...[...results.values()].map(({ retrievalScore }) => retrievalScore))).toBeGreaterThan(0);
+  });
+
   it('names a prompt by its token ids', () => {
     expect(tokenDigest(Int32Array.of(0, 1))).not.toBe(tokenDigest(Int32Array.of(1, 0)));
     // python3 -c "import hashlib,struct;print(hashlib.sha256(struct.pack('<2i',1,258)).hexdigest())"

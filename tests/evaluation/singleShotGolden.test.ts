@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SingleShotDecoder } from '../../evaluation/singleShot.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { asFloat32 } from '../../model/weightCache.js';
 import { goldenModelFolder } from './fixtures.js';
 import { differences, GOLDEN_MODELS, goldenForward, KINDS, LOGIT_TOLERANCE, Overall, PROBABILITY_TOLERANCE } from './goldenForward.js';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import { Decoder } from '../../evaluation/decoder.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { asFloat32 } from '../../model/weightCache.js';
 import { ropeTable } from '../../rope/method.js';
 import { goldenModelFolder } from '../evaluation/fixtures.js';
 import { inFolder } from './checkpointFolder.js';

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import { Decoder } from '../../evaluation/decoder.js';
 import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { asFloat32 } from '../../model/weightCache.js';
 import { readTokenizerFiles } from '../../model/tokenizerFiles.js';
 import { Tokenizer } from '../../prompts/tokenizer.js';
 import { ropeTable } from '../../rope/method.js';

@@ -36,7 +36,7 @@ contextTokens: [64, 256]
 tasks: [{kind: needle, depths: [0], haystack: {kind: markov, file: filler.json}, needle: {kind: symbols}}]
 `;
 const armsOf = async (methods: string) => {
-  const options = { file, fileSha256: sha256OfFile, roots: [folder], modelsFolder: outside };
+  const options = { file, fileSha256: sha256OfFile, roots: [folder], modelsFolder: path.join(folder, 'models') };
   return (await resolveSweep(parseSpec(spec(methods), { file, set: [] }), options)).arms.map(({ arm }) => arm);
 };
 

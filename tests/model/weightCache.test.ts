@@ -1,12 +1,13 @@
 /** Float32 copies of weights: shared by processes, atomic, limited, mended. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { cp, open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { openCheckpoint } from '../../model/checkpoint.js';
-import { asFloat32 } from '../../model/f32Cache.js';
+import { openCheckpoint, type Checkpoint } from '../../model/checkpoint.js';
+import { readValues } from '../../model/tensorValues.js';
+import { asFloat32, inDtype } from '../../model/weightCache.js';
 import { weightsId } from '../../model/weightsId.js';
 import { goldenModelFolder, starterFolder } from '../evaluation/fixtures.js';
 import { inFolder, refusal } from './checkpointFolder.js';
@@ -17,6 +18,36 @@ const inCache = <Result>(use: (folder: string) => Promise<Result>): Promise<Resu
 const copiesIn = async (folder: string): Promise<string[]> => (await readdir(folder)).filter((name) => name.endsWith('.safetensors'));
 const copyOf = async (folder: string): Promise<string> => path.join(folder, (await copiesIn(folder))[0] ?? '');
 const longAgo = (file: string, minutes: number): Promise<void> => utimes(file, new Date(), new Date(Date.now() - minutes * 60_000));
+
+describe('copies of weights in half precision', () => {
+  it('are not made of weights that have the type already, and are within half a step of the others', async () => {
+    await inCache(async (folder) => {
+      const half = await model('llama-f16');
+      expect(await inDtype(half, 'f16', { folder: '/nowhere/at-all', limitBytes: 0 })).toBe(half);
+      const checkpoint = await model('llama-gqa');
+      const name = 'model.layers.1.mlp.up_proj.weight';
+      for (const [dtype, relative] of [['f16', 2 ** -11], ['bf16', 2 ** -8]] as const) {
+        const converted = await inDtype(checkpoint, dtype, { folder, limitBytes: ROOMY });
+        const [from, to] = [await valuesOf(checkpoint, name), await valuesOf(converted, name)];
+        expect(converted.tensors.get(name)?.dtype).toBe(dtype.toUpperCase());
+        // Below 2^-14 the steps of float16 are all 2^-24.
+        for (const [index, value] of from.entries()) expect(Math.abs((to[index] ?? NaN) - value)).toBeLessThanOrEqual(Math.max(Math.abs(value) * relative, 2 ** -25));
+      }
+      expect(await copiesIn(folder)).toHaveLength(2);
+    });
+  });
+});
+
+async function valuesOf({ tensors }: Checkpoint, name: string): Promise<Float32Array> {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new Error(name);
+  const handle = await open(tensor.file, 'r');
+  try {
+    return await readValues(handle, tensor, 0, tensor.shape.reduce((product, dimension) => product * dimension, 1));
+  } finally {
+    await handle.close();
+  }
+}
 
 describe('float32 copies of weights', () => {
   it('are not made of weights that are float32 already', async () => {
@@ -135,7 +166,7 @@ describe('float32 copies of weights', () => {
       const source = (name: string): string => pathToFileURL(fileURLToPath(new URL(`../../dist/model/${name}.js`, import.meta.url))).href;
       const script = `
         const { openCheckpoint } = await import(${JSON.stringify(source('checkpoint'))});
-        const { asFloat32 } = await import(${JSON.stringify(source('f32Cache'))});
+        const { asFloat32 } = await import(${JSON.stringify(source('weightCache'))});
         let steps = 0;
         await asFloat32(await openCheckpoint(${JSON.stringify(goldenModelFolder('llama-bf16'))}), { folder: ${JSON.stringify(folder)}, limitBytes: 1e9, onProgress: () => (steps += 1) });
         process.stdout.write(String(steps));`;

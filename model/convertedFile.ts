@@ -1,7 +1,10 @@
 /**
- * Writes tensors, however they are stored, as float32 in Hugging Face's row order into one safetensors file.
+ * Writes tensors, however they are stored, in one type and in Hugging Face's row order into one safetensors file.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { BYTES_OF_DTYPE, type ComputeDtype } from '../domain/engine.js';
+import { RopesweepError } from '../domain/errors.js';
+import { brainBits, halfBits, halfValue } from './halfPrecision.js';
 import type { StoredTensor } from './safetensors.js';
 import { elementFormat, readValues } from './tensorValues.js';
 
@@ -9,28 +12,29 @@ import { elementFormat, readValues } from './tensorValues.js';
 const PIECE_ELEMENTS = 1 << 20;
 /** The data start at a multiple of it, so that every value is aligned where the file is mapped. */
 const ALIGNMENT_BYTES = 64;
-const FLOAT_BYTES = 4;
 
 const elements = ({ shape }: StoredTensor): number => shape.reduce((product, dimension) => product * dimension, 1);
 
-/** Bytes of the file that {@link writeFloat32} would write, its header apart. */
-export const float32Bytes = (tensors: ReadonlyMap<string, StoredTensor>): number =>
-  [...tensors.values()].reduce((sum, tensor) => sum + elements(tensor) * FLOAT_BYTES, 0);
+/** Bytes of the file that {@link writeConverted} would write, its header apart. */
+export const convertedBytes = (tensors: ReadonlyMap<string, StoredTensor>, dtype: ComputeDtype): number =>
+  [...tensors.values()].reduce((sum, tensor) => sum + elements(tensor) * BYTES_OF_DTYPE[dtype], 0);
 
 /**
  * @param into an empty file, open for writing
+ * @param dtype that all tensors are written in
  * @param headSize dimensions of a head, in whose rows an interleaved order is undone
  * @param onProgress told after every piece
+ * @throws RopesweepError MODEL_UNSUPPORTED if a value is beyond the range of the type
  */
-export async function writeFloat32(into: FileHandle, tensors: ReadonlyMap<string, StoredTensor>, headSize: number, onProgress?: () => void): Promise<void> {
-  await into.write(header(tensors));
+export async function writeConverted(into: FileHandle, tensors: ReadonlyMap<string, StoredTensor>, dtype: ComputeDtype, headSize: number, onProgress?: () => void): Promise<void> {
+  await into.write(header(tensors, dtype));
   const sources = new Map<string, FileHandle>();
   try {
-    for (const tensor of tensors.values()) {
+    for (const [name, tensor] of tensors) {
       const source = sources.get(tensor.file) ?? (await open(tensor.file, 'r'));
       sources.set(tensor.file, source);
       for await (const values of pieces(source, tensor, headSize)) {
-        await into.write(new Uint8Array(values.buffer));
+        await into.write(encode(values, dtype, name));
         onProgress?.();
       }
     }
@@ -39,18 +43,28 @@ export async function writeFloat32(into: FileHandle, tensors: ReadonlyMap<string
   }
 }
 
-function header(tensors: ReadonlyMap<string, StoredTensor>): Buffer {
+function header(tensors: ReadonlyMap<string, StoredTensor>, dtype: ComputeDtype): Buffer {
   let end = 0;
   const entries = [...tensors].map(([name, tensor]) => {
     const start = end;
-    end += elements(tensor) * FLOAT_BYTES;
-    return [name, { dtype: 'F32', shape: tensor.shape, data_offsets: [start, end] }];
+    end += elements(tensor) * BYTES_OF_DTYPE[dtype];
+    return [name, { dtype: dtype.toUpperCase(), shape: tensor.shape, data_offsets: [start, end] }];
   });
   const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const padded = Buffer.alloc(Math.ceil((8 + json.length) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES, ' ');
   padded.writeBigUInt64LE(BigInt(padded.length - 8));
   json.copy(padded, 8);
   return padded;
+}
+
+function encode(values: Float32Array, dtype: ComputeDtype, name: string): Uint8Array {
+  if (dtype === 'f32') return new Uint8Array(values.buffer);
+  const bitsOf = dtype === 'f16' ? halfBits : brainBits;
+  const bits = Uint16Array.from(values, bitsOf);
+  if (dtype === 'f16' && values.some((value, index) => Number.isFinite(value) && !Number.isFinite(halfValue(bits[index] ?? 0)))) {
+    throw new RopesweepError('MODEL_UNSUPPORTED', { where: name, what: 'it has values beyond the range of float16, 65,504', mend: 'Compute it in bf16 or f32 (dtype of the sweep).' });
+  }
+  return new Uint8Array(bits.buffer);
 }
 
 async function* pieces(source: FileHandle, tensor: StoredTensor, headSize: number): AsyncGenerator<Float32Array> {

@@ -1,6 +1,6 @@
 /**
- * Float32 copies of weights that are stored otherwise, for devices that compute in float32: one file a checkpoint in a
- * folder that all processes of a node share. Tensors that are float32 already stay where they are.
+ * Copies of weights in the type they are computed in, where they are stored otherwise: one file a checkpoint and type in a
+ * folder that all processes of a node share. Tensors that have the type already stay where they are.
  *
  * A copy is named by the content it was made of, so a stale one is never met. It is written aside and renamed, so nobody
  * sees half of one; a lock keeps processes from doing the same work twice, and if two do it all the same (a lock that is
@@ -12,14 +12,15 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHand
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, RopesweepError } from '../domain/errors.js';
+import type { ComputeDtype } from '../domain/engine.js';
 import { digest } from '../domain/identity.js';
 import type { Checkpoint } from './checkpoint.js';
-import { float32Bytes, writeFloat32 } from './float32File.js';
+import { convertedBytes, writeConverted } from './convertedFile.js';
 import { readSafetensorsHeader, type StoredTensor } from './safetensors.js';
 import { tensorShapes } from './tensorNames.js';
 import { sha256OfFile } from './weightsId.js';
 
-export interface F32Cache {
+export interface WeightCache {
   /** Made if it is not there. */
   readonly folder: string;
   /** Of all copies together. */
@@ -31,7 +32,7 @@ export interface F32Cache {
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
 /** Raised when the same weights would be written as other bytes. */
-const FORM = 1;
+const FORM = 2;
 /** A copy used within this time is not removed: whoever asked for it may not have mapped it yet. */
 const RECENT_MS = 10 * 60_000;
 /** A lock or half a copy that nobody touched for so long belongs to a process that is gone. */
@@ -39,40 +40,52 @@ const ABANDONED_MS = 30_000;
 const TOUCH_MS = 5_000;
 const POLL_MS = 200;
 
+/** {@link inDtype} of float32, what a CPU computes in; from any other type it is exact. */
+export const asFloat32 = (checkpoint: Checkpoint, cache: WeightCache): Promise<Checkpoint> => inDtype(checkpoint, 'f32', cache);
+
 /**
- * The checkpoint with every tensor of the decoder as float32 in Hugging Face's row order; itself if they are that already.
- * @throws RopesweepError CONFIG_INVALID if the copy exceeds the limit; FOLDER_UNWRITABLE; CHECKPOINT_MISSING, CHECKPOINT_INVALID
+ * The checkpoint with every tensor of the decoder in one type and in Hugging Face's row order; itself if they are that already.
+ * @throws RopesweepError CONFIG_INVALID if the copy exceeds the limit; FOLDER_UNWRITABLE; CHECKPOINT_MISSING, CHECKPOINT_INVALID;
+ *   MODEL_UNSUPPORTED if a value is beyond the range of the type
  */
-export async function asFloat32(checkpoint: Checkpoint, cache: F32Cache): Promise<Checkpoint> {
+export async function inDtype(checkpoint: Checkpoint, dtype: ComputeDtype, cache: WeightCache): Promise<Checkpoint> {
   const needed = new Set(tensorShapes(checkpoint.config).keys());
-  const foreign = new Map([...checkpoint.tensors].filter(([name, { dtype, rowOrder }]) => needed.has(name) && (dtype !== 'F32' || rowOrder !== undefined)));
-  if (foreign.size === 0) return checkpoint;
+  const tensors = new Map([...checkpoint.tensors].filter(([name, tensor]) => needed.has(name) && (tensor.dtype !== dtype.toUpperCase() || tensor.rowOrder !== undefined)));
+  if (tensors.size === 0) return checkpoint;
+  const foreign: Foreign = { tensors, dtype, headSize: checkpoint.config.headSize };
   try {
     await mkdir(cache.folder, { recursive: true });
-    const file = path.join(cache.folder, `${await contentName(checkpoint, foreign, cache)}.safetensors`);
-    const copies = (await readCopy(file, foreign)) ?? (await makeCopy(file, foreign, checkpoint, cache));
+    const file = path.join(cache.folder, `${await contentName(foreign, cache)}.safetensors`);
+    const copies = (await readCopy(file, foreign)) ?? (await makeCopy(file, foreign, cache));
     return { ...checkpoint, tensors: new Map([...checkpoint.tensors, ...copies]) };
   } catch (cause) {
     if (cause instanceof RopesweepError) throw cause;
     throw new RopesweepError(
       'FOLDER_UNWRITABLE',
-      { where: cache.folder, what: `the float32 copy of ${checkpoint.folder} (${float32Bytes(foreign)} bytes) cannot be kept there: ${messageOf(cause)}`, mend: 'Free space there or set ROPESWEEP_CACHE to another folder.' },
+      { where: cache.folder, what: `the ${dtype} copy of ${checkpoint.folder} (${convertedBytes(tensors, dtype)} bytes) cannot be kept there: ${messageOf(cause)}`, mend: 'Free space there or set ROPESWEEP_CACHE to another folder.' },
       { cause },
     );
   }
 }
 
+/** Tensors that are stored otherwise than they are wanted. */
+interface Foreign {
+  readonly tensors: Tensors;
+  readonly dtype: ComputeDtype;
+  readonly headSize: number;
+}
+
 /** Digest of what the copy is made of: content of the files, places and order of the tensors in them. */
-async function contentName({ config }: Checkpoint, tensors: Tensors, cache: F32Cache): Promise<string> {
+async function contentName({ tensors, dtype, headSize }: Foreign, cache: WeightCache): Promise<string> {
   const files = [...new Set([...tensors.values()].map(({ file }) => file))];
   const digests: string[] = [];
   for (const file of files) digests.push(await fileDigest(file, cache));
-  const places = [...tensors].map(([name, { file, dtype, shape, byteOffset, rowOrder }]) => [name, files.indexOf(file), dtype, shape, byteOffset, rowOrder ?? null]);
-  return digest({ form: FORM, headSize: config.headSize, files: digests, places });
+  const places = [...tensors].map(([name, { file, dtype: stored, shape, byteOffset, rowOrder }]) => [name, files.indexOf(file), stored, shape, byteOffset, rowOrder ?? null]);
+  return digest({ form: FORM, dtype, headSize, files: digests, places });
 }
 
 /** SHA-256 of a weight file, kept in the folder by path, size and mtime: many gigabytes are read once. */
-async function fileDigest(file: string, { folder, onProgress }: F32Cache): Promise<string> {
+async function fileDigest(file: string, { folder, onProgress }: WeightCache): Promise<string> {
   const { size, mtimeMs } = await stat(file);
   const kept = path.join(folder, `${digest({ file, size, mtimeMs })}.sha256`);
   const known = await readFile(kept, 'utf8').catch(() => '');
@@ -83,15 +96,15 @@ async function fileDigest(file: string, { folder, onProgress }: F32Cache): Promi
 }
 
 /** The tensors of a copy, which counts as used now; null if there is none, or one that is damaged. */
-async function readCopy(file: string, wanted: Tensors): Promise<Tensors | null> {
+async function readCopy(file: string, { tensors, dtype }: Foreign): Promise<Tensors | null> {
   const found = await readSafetensorsHeader(file).catch((error: unknown) => {
     if (error instanceof RopesweepError) return null;
     throw error;
   });
   if (found === null) return null;
-  for (const [name, { shape }] of wanted) {
+  for (const [name, { shape }] of tensors) {
     const copy = found.get(name);
-    if (copy?.dtype !== 'F32' || copy.shape.join() !== shape.join()) return null;
+    if (copy?.dtype !== dtype.toUpperCase() || copy.shape.join() !== shape.join()) return null;
   }
   await touch(file);
   return found;
@@ -100,7 +113,7 @@ async function readCopy(file: string, wanted: Tensors): Promise<Tensors | null> 
 /** Another process may have removed it in between. */
 const touch = (file: string): Promise<void> => utimes(file, new Date(), new Date()).catch(() => undefined);
 
-async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, { folder, limitBytes, onProgress }: F32Cache): Promise<Tensors> {
+async function makeCopy(file: string, foreign: Foreign, { folder, limitBytes, onProgress }: WeightCache): Promise<Tensors> {
   for (;;) {
     const release = await acquire(`${file}.lock`);
     if (release === null) {
@@ -108,15 +121,15 @@ async function makeCopy(file: string, tensors: Tensors, { config }: Checkpoint, 
       onProgress?.();
     } else {
       try {
-        if ((await readCopy(file, tensors)) === null) {
-          await makeRoom(folder, limitBytes, float32Bytes(tensors));
-          await writeAside(file, (handle) => writeFloat32(handle, tensors, config.headSize, onProgress));
+        if ((await readCopy(file, foreign)) === null) {
+          await makeRoom(folder, limitBytes, convertedBytes(foreign.tensors, foreign.dtype));
+          await writeAside(file, (handle) => writeConverted(handle, foreign.tensors, foreign.dtype, foreign.headSize, onProgress));
         }
       } finally {
         await release();
       }
     }
-    const copies = await readCopy(file, tensors);
+    const copies = await readCopy(file, foreign);
     if (copies !== null) return copies;
   }
 }
@@ -161,7 +174,7 @@ async function makeRoom(folder: string, limitBytes: number, neededBytes: number)
   if (neededBytes > limitBytes) {
     throw new RopesweepError('CONFIG_INVALID', {
       where: 'ROPESWEEP_CACHE_LIMIT_GIB',
-      what: `the float32 copy of these weights takes ${neededBytes} bytes, the folder ${folder} may hold ${limitBytes}`,
+      what: `the copy of these weights takes ${neededBytes} bytes, the folder ${folder} may hold ${limitBytes}`,
       mend: 'Raise the limit.',
     });
   }
