@@ -60,7 +60,7 @@ async function insertAttentions(transaction: Client, attentions: readonly Keyed<
   await transaction.$executeRaw`
     INSERT INTO attention_results (cell_key, layers, head_count, documents, rows, entropy, entropy_normalized, sink_mass)
     SELECT r.key, r.layers, r."headCount", r.documents, r.rows, r.entropy, r."entropyNormalized", r."sinkMass"
-    FROM jsonb_to_recordset(${JSON.stringify(attentions.map(({ distributions: _, ...numbers }) => numbers))}::jsonb) AS r(
+    FROM jsonb_to_recordset(${JSON.stringify(attentions.map((numbers) => ({ ...numbers, distributions: undefined })))}::jsonb) AS r(
       key text, layers int, "headCount" int, documents int, rows int, entropy float8, "entropyNormalized" float8, "sinkMass" float8)`;
   const distributions = attentions.flatMap(({ key, distributions: own }) =>
     own.map(({ axis, mean, heads }) => ({ key, axis, mean, heads: heads === null ? null : packHeads(heads) })),

@@ -13,8 +13,8 @@ export type Stored<Numbers> = Omit<Numbers, 'tokenDigest'>;
 type Keyed<Columns> = Columns & { readonly key: CellKey };
 
 /** Rows by their key, each without it. */
-function byKey<Columns, Value>(rows: readonly Keyed<Columns>[], read: (row: Keyed<Columns>) => Value): Map<CellKey, Value> {
-  return new Map(rows.map((row) => [row.key, read(row)]));
+function byKey<Columns extends object, Value>(rows: readonly Keyed<Columns>[], read: (columns: Omit<Keyed<Columns>, 'key'>, key: CellKey) => Value): Map<CellKey, Value> {
+  return new Map(rows.map(({ key, ...columns }) => [key, read(columns, key)]));
 }
 
 type NeedleColumns = Omit<NeedleNumbers, 'heads' | 'generatedIds' | 'tokenDigest'> & {
@@ -34,7 +34,7 @@ export async function readNeedles(client: Client, keys: readonly CellKey[]): Pro
            needle_lift AS "needleLift", retrieval_score AS "retrievalScore", heads, layers, head_count AS "headCount",
            needle_start AS "needleStart", needle_tokens AS "needleTokens"
     FROM needle_results WHERE cell_key = ANY (${keys}::text[])`;
-  return byKey(rows, ({ key: _, heads, generatedIds, ...numbers }) => ({
+  return byKey(rows, ({ heads, generatedIds, ...numbers }) => ({
     ...numbers,
     generatedIds: generatedIds.length > 0 ? generatedIds : null,
     heads: heads === null ? null : Buffer.from(heads).toString('base64'),
@@ -49,7 +49,7 @@ export async function readPerplexities(client: Client, keys: readonly CellKey[])
     SELECT cell_key AS key, nll::float8[], token_bytes AS "tokenBytes", window_tokens AS "windowTokens",
            window_starts AS "windowStarts", sum_nll AS "sumNll", token_count AS "tokenCount", byte_count AS "byteCount"
     FROM perplexity_results WHERE cell_key = ANY (${keys}::text[])`;
-  return byKey(rows, ({ key: _, tokenBytes, ...numbers }) => ({ ...numbers, tokenBytes: numbers.byteCount === null ? null : tokenBytes }));
+  return byKey(rows, ({ tokenBytes, ...numbers }) => ({ ...numbers, tokenBytes: numbers.byteCount === null ? null : tokenBytes }));
 }
 
 type AttentionColumns = Omit<AttentionNumbers, 'distributions' | 'tokenDigest'>;
@@ -64,7 +64,7 @@ export async function readAttentions(client: Client, keys: readonly CellKey[]): 
   const distributions = await client.$queryRaw<Keyed<DistributionColumns>[]>`
     SELECT cell_key AS key, axis::text AS axis, mean, heads FROM attention_distributions
     WHERE cell_key = ANY (${keys}::text[]) ORDER BY cell_key, attention_distributions.axis`;
-  return byKey(rows, ({ key, ...numbers }) => ({
+  return byKey(rows, (numbers, key) => ({
     ...numbers,
     distributions: distributions
       .filter((one) => one.key === key)
