@@ -11,7 +11,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { totalCost } from './cost.js';
 import { classesOf, dtypeOn } from './device.js';
 import { foresee } from './feasible.js';
-import type { GridCell } from './grid.js';
+import { distinctCells, type GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
 
@@ -49,7 +49,7 @@ const SHOWN_PROVIDERS: readonly DeviceClass['provider'][] = ['cpu', 'cuda'];
 
 /** One forecast a class, the built-in ones by memory after the spec's own. */
 export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
-  const open = grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned'));
+  const open = distinctCells(grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned')));
   const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass);
   return shown.flatMap((device) => {
     const dtype = dtypeOn(device, spec.dtype, resolved.arms[0]?.arm.checkpoint.weightFormat ?? '');

@@ -47,3 +47,13 @@ function taskCells<K extends TaskKind>(resolved: ResolvedSweep, { arm }: Resolve
     .points(spec, task, contextTokens, tableDependsOnLength(arm.method))
     .map((point) => ({ key: keyOf({ tableDigest: tableAt(arm, point.contextTokens).digest, ...point }), task: index, ...point }));
 }
+
+/** Arms with equal tables at a length (dynamic-ntk within the trained context and plain RoPE) share cells: the first of each. */
+export function distinctCells(grid: readonly GridCell[]): GridCell[] {
+  const seen = new Set<CellKey>();
+  return grid.filter(({ key }) => {
+    const isFirst = !seen.has(key);
+    seen.add(key);
+    return isFirst;
+  });
+}

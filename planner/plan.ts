@@ -13,7 +13,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { isMeasured, type CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
 import { foresee, type Foresight } from './feasible.js';
-import { expandGrid, type GridCell } from './grid.js';
+import { distinctCells, expandGrid, type GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
 import { cellsOfTask } from './tasks/registry.js';
@@ -33,7 +33,7 @@ export function buildPlan(
 ): Plan {
   const foresight = foresee(resolved);
   const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), foresight));
-  const shards = packShards(resolved, toCompute(grid, cells));
+  const shards = packShards(resolved, distinctCells(grid.filter((_, index) => cells[index]?.state === 'planned')));
   const excluded = excludedPoints(spec, resolved);
   return {
     sweep: id<SweepId>(spec.name),
@@ -49,16 +49,6 @@ export function buildPlan(
     counts: countCells(cells, excluded),
     cost: totalCost(shards.map((shard) => shard.cost)),
   };
-}
-
-/** Arms with equal tables at a length (dynamic-ntk within the trained context and plain RoPE) share cells: each is computed once. */
-function toCompute(grid: readonly GridCell[], cells: readonly PlannedCell[]): GridCell[] {
-  const seen = new Set<CellKey>();
-  return grid.filter(({ key }, index) => {
-    if (cells[index]?.state !== 'planned' || seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
 }
 
 function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, foresight: Foresight): PlannedCell {
