@@ -105,6 +105,7 @@ const RULES: Readonly<Record<string, Rule | undefined>> = {
   Mul: elementwise((a, b) => a * b),
   Mod: elementwise((a, b) => ((a % b) + b) % b),
   Max: elementwise(Math.max),
+  Min: elementwise(Math.min),
   Neg: elementwise((a) => -a),
   Greater: elementwise(),
   LessOrEqual: elementwise(),
