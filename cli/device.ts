@@ -3,10 +3,10 @@
  */
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import { deviceText, parseDevice, type Device } from '../domain/device.js';
+import { deviceText, parseDevice } from '../domain/device.js';
 import { EXIT, RopesweepError } from '../domain/errors.js';
 import { probeDevice, type DeviceProbe } from '../evaluation/deviceProbe.js';
-import { cudaLack, deviceEnvironment, installCuda } from '../infra/cuda.js';
+import { deviceNeeds, installCuda } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
 import { homeOption } from './options.js';
 import { printJson, printLine } from './output.js';
@@ -31,18 +31,11 @@ function checkCommand(): Command {
       const home = homePath(options.home);
       const devices = (named.length === 0 ? ['cpu', 'cuda:0', 'webgpu'] : named).map(parseDevice);
       const probes = [];
-      for (const device of devices) probes.push({ device: deviceText(device), ...(await probe(device, home)) });
+      for (const device of devices) probes.push({ device: deviceText(device), ...(await probeDevice(device, deviceNeeds(device, home))) });
       if (options.json) printJson(probes);
       else printLine(probeTable(probes));
       if (named.length > 0 && probes.some(({ ok }) => !ok)) process.exitCode = EXIT.error;
     });
-}
-
-/** What is known to be missing says more than what a loader prints. */
-async function probe(device: Device, home: string): Promise<DeviceProbe> {
-  const probed = await probeDevice(device, deviceEnvironment(device, home));
-  const lack = device.provider === 'cuda' && !probed.ok ? cudaLack(home) : null;
-  return lack === null ? probed : { ok: false, reason: lack };
 }
 
 function probeTable(probes: readonly ({ readonly device: string } & DeviceProbe)[]): string {

@@ -4,6 +4,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { deviceText, type Device } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import { packageFile } from '../infra/packageRoot.js';
 
@@ -11,6 +12,7 @@ export interface LocalWorkerOptions {
   readonly home: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly deviceClass: string;
+  readonly device: Device;
   readonly slots?: number;
   /** Told when the worker died and was started again. */
   readonly onRestart: (how: string) => void;
@@ -65,8 +67,8 @@ export class LocalWorker {
   }
 
   private start(): void {
-    const { home, deviceClass, slots, environment } = this.options;
-    const args = ['worker', '--control', '--device-class', deviceClass, '--slots', slots === undefined ? 'auto' : String(slots)];
+    const { home, deviceClass, device, slots, environment } = this.options;
+    const args = ['worker', '--control', '--device-class', deviceClass, '--device', deviceText(device), '--slots', slots === undefined ? 'auto' : String(slots)];
     const started = Date.now();
     const child = fork(packageFile('bin', 'ropesweep.js'), args, {
       env: { ...process.env, ROPESWEEP_HOME: home, ...environment },

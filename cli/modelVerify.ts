@@ -2,11 +2,14 @@
 import { availableParallelism } from 'node:os';
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import { deviceText, parseDevice, type Device } from '../domain/device.js';
+import { autoDtype, deviceText, parseDevice, type Device } from '../domain/device.js';
 import { EXIT } from '../domain/errors.js';
 import { verifyModel, type Check } from '../evaluation/verifyModel.js';
+import { float32Cache } from '../infra/cacheFolder.js';
 import { wholeNumber } from '../infra/commandLine.js';
-import { MODEL_ARGUMENT, openFloat32 } from './modelPlace.js';
+import { openCheckpoint } from '../model/checkpoint.js';
+import { MODEL_ARGUMENT, modelPlace } from './modelPlace.js';
+import { onDevice } from './onDevice.js';
 import { printJson, printLine } from './output.js';
 
 interface VerifyCommandOptions {
@@ -23,14 +26,17 @@ export function verifyCommand(): Command {
     .option('--threads <n>', 'threads of the engine', wholeNumber('--threads'), availableParallelism())
     .option('--json', 'print one JSON object', false)
     .addHelpText('after', '\nExit code 1 if a check fails.\n\nExamples:\n  ropesweep model verify models/starter/base\n  ropesweep model verify registry:smollm2-135m --json')
-    .action(async (model: string, { device, threads, json }: VerifyCommandOptions) => {
-      const checkpoint = await openFloat32(model);
-      const checks = await verifyModel(checkpoint, { device, threads });
-      const ok = checks.every((check) => check.ok);
-      if (json) printJson({ path: checkpoint.folder, device: deviceText(device), ok, checks });
-      else printLine(`${checkpoint.folder} on ${deviceText(device)}\n${checkTable(checks)}`);
-      if (!ok) process.exitCode = EXIT.error;
-    });
+    .action((model: string, options: VerifyCommandOptions) => onDevice(options.device, () => verify(model, options)));
+}
+
+async function verify(model: string, { device, threads, json }: VerifyCommandOptions): Promise<void> {
+  const checkpoint = await openCheckpoint(modelPlace(model));
+  const dtype = autoDtype(device.provider, checkpoint.weightFormat);
+  const checks = await verifyModel(checkpoint, { device, dtype, threads, cache: float32Cache() });
+  const ok = checks.every((check) => check.ok);
+  if (json) printJson({ path: checkpoint.folder, device: deviceText(device), dtype, ok, checks });
+  else printLine(`${checkpoint.folder} on ${deviceText(device)} in ${dtype}\n${checkTable(checks)}`);
+  if (!ok) process.exitCode = EXIT.error;
 }
 
 function checkTable(checks: readonly Check[]): string {

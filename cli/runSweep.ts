@@ -4,12 +4,15 @@
  * The store is the truth throughout: the workflow pulls shards from it, this process reads progress from it, and a
  * run that finds an earlier one's work there goes on with it.
  */
+import { classProvider, parseDevice } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
 import { evaluationQueue } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
+import { assertUsable } from '../evaluation/deviceProbe.js';
 import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
+import { deviceNeeds } from '../infra/cuda.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
@@ -124,11 +127,14 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
   const temporal = await temporalOf(connections);
   const ours = connections.embedded && connections.attached === null;
   if (isStopped(stop)) return ours ? store.finishSweep(plan.sweep, 'stopped') : 'stopped';
+  const device = parseDevice(classProvider(spec.deviceClass, spec.deviceClasses));
+  if (ours && device.provider !== 'cpu') await assertUsable(device, deviceNeeds(device, connections.home));
   const worker = ours
     ? new LocalWorker({
         home: connections.home,
         environment: connections.workerEnvironment(),
         deviceClass: spec.deviceClass,
+        device,
         ...(options.slots === undefined ? {} : { slots: options.slots }),
         onRestart: (how) => display.emit({ event: 'notice', message: `the worker died (${how}) and is started again` }),
       })

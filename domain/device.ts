@@ -59,6 +59,10 @@ export const deviceClassOf = (name: string, { provider, memoryGiB, assumedTerafl
   assumedFlopsPerSecond: assumedTeraflops === undefined ? null : assumedTeraflops * 1e12,
 });
 
+/** The provider of a class by name; the spec's own classes stand before built-in ones. A class that nobody knows is a CPU's. */
+export const classProvider = (name: string, own: Readonly<Record<string, DeviceClassSpec>>): Provider =>
+  own[name]?.provider ?? DEVICE_CLASSES.find((one) => one.name === name)?.provider ?? 'cpu';
+
 /** Dtypes a provider computes in; `auto` takes the first that the checkpoint's weights have, else the first. */
 export const DTYPES_OF: { readonly [P in Provider]: readonly ComputeDtype[] } = {
   cpu: ['f32'],

@@ -59,8 +59,14 @@ export function cudaLack(home: string): string | null {
   return hasNvidiaDriver() ? null : 'this node has no NVIDIA driver (libcuda.so.1), which belongs to the system';
 }
 
+/** What a device takes on this node: the environment of its processes, and what the node lacks for it. */
+export const deviceNeeds = (device: Device, home: string): { readonly environment: Readonly<Record<string, string>>; readonly lack: string | null } => ({
+  environment: deviceEnvironment(device, home),
+  lack: device.provider === 'cuda' ? cudaLack(home) : null,
+});
+
 /** What a process that opens sessions on the device needs in its environment. */
-export const deviceEnvironment = ({ provider }: Device, home: string): Readonly<Record<string, string>> =>
+const deviceEnvironment = ({ provider }: Device, home: string): Readonly<Record<string, string>> =>
   provider === 'cuda'
     ? {
         LD_LIBRARY_PATH: cudaLibraryPath(home),
@@ -72,7 +78,8 @@ export const deviceEnvironment = ({ provider }: Device, home: string): Readonly<
 /** LD_LIBRARY_PATH with what is installed first. */
 function cudaLibraryPath(home: string, inherited = process.env['LD_LIBRARY_PATH'] ?? ''): string {
   const folder = cudaFolder(home);
-  return [...LIBRARY_FOLDERS.map((name) => join(folder, name)), ...inherited.split(delimiter)].filter((path) => path !== '').join(delimiter);
+  const paths = [...LIBRARY_FOLDERS.map((name) => join(folder, name)), ...inherited.split(delimiter)];
+  return [...new Set(paths)].filter((path) => path !== '').join(delimiter);
 }
 
 /**

@@ -21,8 +21,9 @@ import { engineVersion } from '../domain/engine.js';
 import { float32Cache } from '../infra/cacheFolder.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
-import { deviceEnvironment } from '../infra/cuda.js';
+import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
+import { assertUsable } from '../evaluation/deviceProbe.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { migrate } from '../results/migrate.js';
 import { openStore } from '../results/store.js';
@@ -52,7 +53,7 @@ export function workerCommand(): Command {
     .option('--slots <n>', 'evaluation processes, or auto for one a core (default: auto; 0 with --control)', slotCount)
     .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', wholeNumber('--threads'))
     .option('--device <device>', 'cpu, cuda:N or webgpu (experimental)', parseDevice, CPU)
-    .option('--device-class, --class <name>', 'class of this node; sweeps name the class they want (default: cpu on a CPU)')
+    .option('--class, --device-class <name>', 'class of this node; sweeps name the class they want (default: cpu on a CPU)')
     .addHelpText(
       'after',
       `
@@ -75,6 +76,11 @@ async function run(options: Options): Promise<void> {
     throw new RopesweepError('CONFIG_INVALID', { where: 'DATABASE_URL', what: 'it is not set', mend: 'Set it to the PostgreSQL of the sweep; a worker starts no database.' });
   }
   float32Cache(); // slots read it: what is wrong with it is said here
+  // Before the servers are waited for; a CPU needs nothing, and its slots test themselves.
+  if (options.device.provider !== 'cpu' && chooseSlots(options).slots > 0) {
+    classOf(options);
+    await assertUsable(options.device, deviceNeeds(options.device, homePath()));
+  }
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const { connectionOptions, namespace } = temporalFromEnvironment();
   await untilItAnswers('PostgreSQL', () => migrate(databaseUrl));
@@ -153,7 +159,7 @@ async function evaluationWorker(common: CommonOptions, store: Store, options: Op
   const { device } = options;
   const deviceClass = classOf(options);
   const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(device), engineVersion: engineVersion(device.provider), deviceClass };
-  const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceEnvironment(device, homePath()) });
+  const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceNeeds(device, homePath()).environment });
   const passed = await passesSelfTest(pool);
   await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass, slots, fingerprint: place.fingerprint, selfTest: passed ? 'passed' : 'failed' });
   if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
