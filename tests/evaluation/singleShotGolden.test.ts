@@ -32,3 +32,20 @@ describe('single-shot in float32', () => {
     await decoder.dispose();
   });
 });
+
+describe('single-shot in float16', () => {
+  // 11 bits of a logit up to 8 are half a step of 2^-9 each; some ten roundings follow one another.
+  const TOLERANCE = 3e-2;
+
+  it('stays within the roundings of the type: weights as they are stored, norms, rotation, softmax and losses in float32', async () => {
+    const overall = new Overall();
+    const golden = await goldenForward('llama-f16');
+    const decoder = await SingleShotDecoder.open(await openCheckpoint(goldenModelFolder('llama-f16')), { threads: 1, dtype: 'f16' });
+    for (const expected of golden.cases) overall.see(await differences(decoder, golden, expected, false));
+    await decoder.dispose();
+    console.log(`single-shot, float16, CPU provider: ${overall.toString()}`);
+    for (const kind of KINDS) expect(overall.largest[kind]).toBeLessThan(TOLERANCE);
+    // Not float32 after all.
+    expect(overall.largest.logits).toBeGreaterThan(1e-4);
+  });
+});
