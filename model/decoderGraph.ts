@@ -7,10 +7,10 @@ import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { cacheNames, DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
-import { distributionBranch } from './distributionBranch.js';
+import { edgeIndices, massBelowEdges, stackMasses } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
-import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
+import { probeBranch, probeInputs, stackProbes, type LayerProbes } from './probeBranch.js';
 import { FINAL_NORM, outputProjection } from './tensorNames.js';
 
 export type { GraphSource } from './decoderLayers.js';
@@ -48,9 +48,13 @@ export function decoderGraph(source: GraphSource, { distributions = false }: Dec
     rotate: (value, heads) => rotate(graph, value, heads, rotation),
     attend: (layer, projected) => attend(graph, config, layer, projected, run),
   });
-  const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, query, presentKey, probes));
+  const probed: LayerProbes[] = [];
+  for (const attended of layers.attended) probed.push(probeBranch(graph, config, { ...attended, before: probed.at(-1) }, probes));
   stackProbes(graph, probed, config);
-  if (distributions) distributionBranch(graph, probed.map(({ probabilities }) => probabilities), config);
+  if (distributions) {
+    const indices = edgeIndices(graph, config);
+    stackMasses(graph, probed.map(({ probabilities }) => massBelowEdges(graph, probabilities, indices)), config);
+  }
   answerRows(graph, config, layers.hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
   return graph.encode('decoder');
 }

@@ -14,7 +14,7 @@ import type { ModelConfig } from './config.js';
 import { DECODER, PROBES, type ProbeName } from './decoderInterface.js';
 import type { GraphBuilder, Value } from './graphBuilder.js';
 
-interface ProbeInputs {
+export interface ProbeInputs {
   readonly start: Value;
   readonly keys: Value;
   /** By layer, [1, P, n]: 0 where a key is visible, -1e9 where not; one value for all layers of one window. */
@@ -71,24 +71,42 @@ function layerMasks(graph: GraphBuilder, { layers, windows }: ModelConfig, { key
 }
 
 export interface LayerProbes {
+  readonly layer: number;
   /** Each [heads, P]. */
   readonly probes: Readonly<Record<ProbeName, Value>>;
   /** [heads, P, n] */
   readonly probabilities: Value;
+  /** [P, n]: p summed over the heads of this layer and of all before it. */
+  readonly total: Value;
+}
+
+export interface Probed {
+  /** [1, S, heads x headSize], rotated */
+  readonly query: Value;
+  /** [1, keyValueHeads, C, headSize], rotated */
+  readonly presentKey: Value;
+  /** Probes of the layer before; those of the first layer have none. */
+  readonly before: LayerProbes | undefined;
 }
 
 /**
- * Probes of one layer.
- * @param query [1, S, heads x headSize], rotated
- * @param presentKey [1, keyValueHeads, C, headSize], rotated
+ * Probes of the next layer.
+ * @param wide casts queries and keys to float32, where the weights are narrower
  */
-export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: number, query: Value, presentKey: Value, inputs: ProbeInputs): LayerProbes {
+export function probeBranch(
+  graph: GraphBuilder,
+  config: ModelConfig,
+  { query, presentKey, before }: Probed,
+  inputs: ProbeInputs,
+  wide: (value: Value) => Value = (value) => value,
+): LayerProbes {
   const { heads, keyValueHeads, headSize } = config;
-  const rows = graph.slice(query, inputs.start, graph.ints(Number.MAX_SAFE_INTEGER), 1);
+  const layer = before === undefined ? 0 : before.layer + 1;
+  const rows = wide(graph.slice(query, inputs.start, graph.ints(Number.MAX_SAFE_INTEGER), 1));
   const byHead = graph.transpose(graph.reshape(rows, -1, heads, headSize), 1, 0, 2); // [heads, P, headSize]
   // The query heads of a key-value head are stacked as rows of one product.
   const grouped = graph.node('Reshape', [byHead, graph.ints(keyValueHeads, -1, headSize)], { allowzero: { int: 0 } });
-  const keys = graph.reshape(graph.slice(presentKey, graph.ints(0), inputs.keys, 2), keyValueHeads, -1, headSize); // [keyValueHeads, n, headSize]
+  const keys = graph.reshape(wide(graph.slice(presentKey, graph.ints(0), inputs.keys, 2)), keyValueHeads, -1, headSize); // [keyValueHeads, n, headSize]
   const groupedScores = graph.linear(grouped, keys, 1 / Math.sqrt(headSize));
   const scores = graph.add(graph.node('Reshape', [groupedScores, graph.concat([graph.ints(heads, -1), inputs.keys], 0)]), inputs.masks[layer] ?? ''); // [heads, P, n]
 
@@ -103,7 +121,8 @@ export function probeBranch(graph: GraphBuilder, config: ModelConfig, layer: num
     localMass: graph.sumOver(graph.mul(p, inputs.localMask), 2),
     spanMass: graph.sumOver(graph.mul(p, inputs.spanMask), 2),
   };
-  return { probes, probabilities: p };
+  const ofLayer = graph.sumOver(p, 0);
+  return { layer, probes, probabilities: p, total: before === undefined ? ofLayer : graph.add(before.total, ofLayer) };
 }
 
 /** A probability of 0 times its logarithm is 0, not NaN: far below anything float32 can add to an entropy. */
@@ -111,9 +130,7 @@ const LEAST_PROBABILITY = 1e-30;
 
 /** Entropy [P] of the distribution averaged over all heads of all layers. */
 function entropyOfMean(graph: GraphBuilder, layers: readonly LayerProbes[], { heads }: ModelConfig): Value {
-  const sums = layers.map(({ probabilities }) => graph.sumOver(probabilities, 0)); // [P, n]
-  const sum = sums.reduce((total, one) => graph.add(total, one));
-  const mean = graph.mul(sum, graph.scalar(1 / (layers.length * heads)));
+  const mean = graph.mul(layers.at(-1)?.total ?? '', graph.scalar(1 / (layers.length * heads)));
   const logarithm = graph.node('Log', [graph.node('Max', [mean, graph.scalar(LEAST_PROBABILITY)])]);
   return graph.node('Neg', [graph.sumOver(graph.mul(mean, logarithm), 1)]);
 }

@@ -11,10 +11,10 @@ import { fusedAttention, rotate, type Rotation } from './attention.js';
 import type { ModelConfig } from './config.js';
 import { DECODER } from './decoderInterface.js';
 import { decoderLayers, type GraphSource, type Projected } from './decoderLayers.js';
-import { distributionBranch } from './distributionBranch.js';
+import { edgeIndices, massBelowEdges, stackMasses } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, MICROSOFT, type FloatType, type Value } from './graphBuilder.js';
-import { probeBranch, probeInputs, stackProbes } from './probeBranch.js';
+import { probeBranch, probeInputs, stackProbes, type LayerProbes } from './probeBranch.js';
 import { rowLosses } from './rowLosses.js';
 import { FINAL_NORM, outputProjection } from './tensorNames.js';
 
@@ -38,31 +38,48 @@ export function singleShotGraph(source: GraphSource, { type, rows, distributions
     start: graph.ints(0),
     rotarySize: geometry.rotarySize,
   };
+  const wide = (value: Value): Value => (type === 'float32' ? value : graph.cast(value, 'float32'));
   const probes = probeInputs(graph, config);
-  const layers = decoderLayers(graph, source, {
+  const indices = distributions ? edgeIndices(graph, config) : null;
+  const probed: LayerProbes[] = [];
+  const masses: Value[] = [];
+  const { hidden } = decoderLayers(graph, source, {
     tokens: graph.input(inputs.tokens, 'int64', [1, 'S']),
     rotate: (value, heads) => rotate(graph, value, heads, rotation),
     type,
     attend: (layer, projected) => {
       const window = config.windows?.[layer] ?? null;
-      return type === 'float32' && window === null
-        ? repeatedAttention(graph, config, projected)
-        : wholeAttention(graph, config, window, projected, run);
+      const { mixed, presentKey } =
+        type === 'float32' && window === null ? repeatedAttention(graph, config, projected) : wholeAttention(graph, config, window, projected, run);
+      const found = probeBranch(graph, config, { query: projected.query, presentKey, before: probed.at(-1) }, probes, wide);
+      const below = indices === null ? [] : [massBelowEdges(graph, found.probabilities, indices)];
+      probed.push(found);
+      masses.push(...below);
+      return { mixed: after(graph, mixed, config.heads * config.headSize, [...Object.values(found.probes), found.total, ...below]), presentKey };
     },
   });
-  const wide = (value: Value): Value => (type === 'float32' ? value : graph.cast(value, 'float32'));
-  const probed = layers.attended.map(({ query, presentKey }, layer) => probeBranch(graph, config, layer, wide(query), wide(presentKey), probes));
   stackProbes(graph, probed, config);
-  if (distributions) distributionBranch(graph, probed.map(({ probabilities }) => probabilities), config);
+  if (distributions) stackMasses(graph, masses, config);
   const last = { norm: FINAL_NORM, projection: outputProjection(config) };
-  if (rows === 'every') rowLosses(graph, config, layers.hidden, last, wide);
-  else answerRows(graph, config, layers.hidden, last, wide);
+  if (rows === 'every') rowLosses(graph, config, hidden, last, wide);
+  else answerRows(graph, config, hidden, last, wide);
   return graph.encode('single-shot');
 }
 
 interface RunInputs {
   readonly lastKey: Value;
   readonly presentTokens: Value;
+}
+
+/**
+ * `mixed`, unchanged, once `others` are computed. ONNX Runtime would run all layers first and their probes afterwards, with
+ * every layer's queries and keys kept until then; here the shape that `mixed` is given is cut out of one list with the
+ * shapes of the others, so a layer's probes come before the next layer.
+ * @param mixed [1, S, width]
+ */
+function after(graph: GraphBuilder, mixed: Value, width: number, others: readonly Value[]): Value {
+  const shapes = graph.concat([graph.ints(1, -1, width), ...others.map((value) => graph.node('Shape', [value]))], 0);
+  return graph.node('Reshape', [mixed, graph.slice(shapes, graph.ints(0), graph.ints(3), 0)]);
 }
 
 /** The fused operator without a past. */
