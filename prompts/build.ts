@@ -47,9 +47,9 @@ export function buildPrompt(pieces: PromptPieces, layout: PromptLayout, haystack
   put(answer.ids.slice(0, -1));
   return {
     tokens,
-    answerIds: answer.ids,
+    answerIds: answer.ids.slice(answer.givenTokens),
     answers: answer.texts,
-    answerRows: [layout.contextTokens - answer.ids.length, layout.contextTokens],
+    answerRows: [layout.contextTokens - answer.ids.length + answer.givenTokens, layout.contextTokens],
     needleSpans: asked.flatMap((index) => [spans.get(index) ?? []].filter((span): span is Span => span.length === 2)),
   };
 }

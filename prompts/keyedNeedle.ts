@@ -60,7 +60,7 @@ function problems(spec: KeyedSpec): NeedleProblem[] {
 }
 
 const keyed = <K extends KeyedKind>(): NeedleKind<K> => ({
-  version: 1,
+  version: 2,
   draw,
   idRanges: () => [],
   problems,

@@ -9,7 +9,7 @@ import { drawValues } from './values.js';
 const WORDING = 'The pass key is {value}. Remember it: {value} is the pass key.';
 
 export const passkey: NeedleKind<'passkey'> = {
-  version: 1,
+  version: 2,
 
   draw(spec, seed) {
     const [value = ''] = drawValues(randomStream('needle/passkey', seed), 'number', spec.digits, 1);

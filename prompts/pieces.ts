@@ -22,8 +22,19 @@ export interface PromptPieces {
 
 export interface NeedlePiece {
   readonly ids: readonly number[];
-  /** What the answer has of it; null for a distractor. Text is null where tokens are no text. */
-  readonly answer: { readonly ids: readonly number[]; readonly text: string | null } | null;
+  /** What the answer has of it; null for a distractor. */
+  readonly answer: AnswerPiece | null;
+}
+
+interface AnswerPiece {
+  readonly ids: readonly number[];
+  /**
+   * Tokens at the beginning that are white space alone. Before the first value they are asked with, not for: a model that
+   * would write another space, or a word, knows the value no less.
+   */
+  readonly blankTokens: number;
+  /** null where tokens are no text. */
+  readonly text: string | null;
 }
 
 /**
@@ -37,7 +48,7 @@ export function openPieces(needle: NeedleSpec, template: TemplateSpec, tokenizer
     const drawn = drawNeedle(needle, seed);
     if (drawn.form === 'ids' && !isTextTemplate(template)) {
       const { needleIds, questionIds, answerIds } = drawn;
-      return { headIds: template.headIds, needles: [{ ids: needleIds, answer: { ids: answerIds, text: null } }], questionIds, separatorIds: [], order: 'asked' };
+      return { headIds: template.headIds, needles: [{ ids: needleIds, answer: { ids: answerIds, blankTokens: 0, text: null } }], questionIds, separatorIds: [], order: 'asked' };
     }
     if (drawn.form === 'ids' || !isTextTemplate(template)) throw mixed(needle, template);
     const encoder = neededTokenizer(tokenizer, `the needle ${needle.kind}`);
@@ -51,12 +62,14 @@ function textPieces(needle: TextNeedle, template: TextTemplate, { headIds, tailI
   const { question, answerPrefix } = askedText(template, needle);
   // Values follow words after a space; with nothing before them, or white space, they stand on lines of their own.
   const inline = /\S$/u.test(answerPrefix);
+  const answer = (value: string): AnswerPiece => {
+    const ids = within(inline ? ` ${value}` : value);
+    const written = ids.findIndex((id) => tokenizer.decode([id], { skipSpecial: false }).trim() !== '');
+    return { ids, blankTokens: Math.max(0, written), text: value };
+  };
   return {
     headIds,
-    needles: needle.sentences.map(({ text, value }) => ({
-      ids: within(` ${text.trim()}`),
-      answer: value === null ? null : { ids: within(inline ? ` ${value}` : value), text: value },
-    })),
+    needles: needle.sentences.map(({ text, value }) => ({ ids: within(` ${text.trim()}`), answer: value === null ? null : answer(value) })),
     questionIds: [...within(question === '' ? '' : `\n\n${question}`), ...tailIds, ...within(answerPrefix)],
     separatorIds: within(inline ? ',' : '\n'),
     order: needle.order,
@@ -70,12 +83,22 @@ const mixed = (needle: NeedleSpec, template: TemplateSpec): RopesweepError =>
     mend: 'Use the needle symbols with the template ids, all other needles with base or chat.',
   });
 
-/** The answer: its token ids, as many whatever the order; its values as text, null where tokens are no text. */
-export function answerOf({ needles, separatorIds }: PromptPieces, order: readonly number[]): { readonly ids: readonly number[]; readonly texts: readonly string[] | null } {
+export interface Answer {
+  /** What follows the answer prefix, as many whatever the order. */
+  readonly ids: readonly number[];
+  /** Tokens of it, at the beginning, that are given and not asked for. */
+  readonly givenTokens: number;
+  /** Its values; null where tokens are no text. */
+  readonly texts: readonly string[] | null;
+}
+
+/** @param order indices of the needles that bear the answer */
+export function answerOf({ needles, separatorIds }: PromptPieces, order: readonly number[]): Answer {
   const answers = order.flatMap((index) => needles[index]?.answer ?? []);
   const texts = answers.flatMap(({ text }) => text ?? []);
   return {
     ids: answers.flatMap(({ ids }, place) => (place === 0 ? ids : [...separatorIds, ...ids])),
+    givenTokens: answers[0]?.blankTokens ?? 0,
     texts: texts.length === answers.length ? texts : null,
   };
 }

@@ -15,4 +15,5 @@ export const standInTokenizer: PromptTokenizer = {
   chatTemplate: "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
   encode,
   encodeWithin: encode,
+  decode: (ids) => '?'.repeat(BYTES_A_TOKEN * ids.length),
 };

@@ -58,7 +58,7 @@ export interface EncodeOptions {
 }
 
 /** What prompts need of a tokenizer. */
-export type PromptTokenizer = Pick<Tokenizer, 'encode' | 'encodeWithin' | 'bosIds' | 'bosToken' | 'eosToken' | 'chatTemplate' | 'source'>;
+export type PromptTokenizer = Pick<Tokenizer, 'encode' | 'encodeWithin' | 'decode' | 'bosIds' | 'bosToken' | 'eosToken' | 'chatTemplate' | 'source'>;
 
 /** @throws RopesweepError SPEC_INVALID where a prompt of text has no tokenizer. */
 export function neededTokenizer(tokenizer: PromptTokenizer | null, where: string): PromptTokenizer {

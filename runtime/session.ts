@@ -50,6 +50,8 @@ export async function openSession(model: Uint8Array, { threads, device = CPU }: 
       session: {
         // Prepacked weights round differently; one setting for all sweeps, and without it weights stay memory-mapped.
         disable_prepacking: ENGINE.prepacking ? '0' : '1',
+        // For the threads of the session and, from the first session of a process on, for the one that runs it.
+        set_denormal_as_zero: ENGINE.denormals ? '0' : '1',
         model_external_initializers_file_folder_path: '/',
         // Slots share the cores: a thread that waits must not spin.
         intra_op: { allow_spinning: '0' },

@@ -111,7 +111,7 @@ describe('a prompt', () => {
       const filler = Int32Array.from([...tokens.slice(1, needleStart), ...tokens.slice(needleStart + needleTokens, -5)]);
       const needleIds = tokens.slice(needleStart, needleStart + needleTokens);
       const depth = needleStart < inputTokens / 2 ? 0.1 : 0.6;
-      const pieces: PromptPieces = { headIds: [0], needles: [{ ids: needleIds, answer: { ids: answer, text: null } }], questionIds: tokens.slice(-5, -3), separatorIds: [], order: 'asked' };
+      const pieces: PromptPieces = { headIds: [0], needles: [{ ids: needleIds, answer: { ids: answer, blankTokens: 0, text: null } }], questionIds: tokens.slice(-5, -3), separatorIds: [], order: 'asked' };
       const built = buildPrompt(pieces, layOut(pieces, { contextTokens: inputTokens, depth, seed: 1 }, null), { prefix: (count) => filler.subarray(0, count), sentenceEnds: null });
       expect([...built.tokens]).toEqual(tokens);
       expect(spanOf(built)).toEqual([needleStart, needleStart + needleTokens]);

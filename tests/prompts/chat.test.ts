@@ -45,7 +45,7 @@ describe('the chat template', () => {
     const { tokens, answers, answerRows } = (await promptSource(task, tokenizer))(600, { depth: 0.5, seed: 4 });
     const text = tokenizer.decode([...tokens.subarray(0, answerRows[0] + 1)], { skipSpecial: false });
     expect(text).toMatch(/^<\|im_start\|>system\nBe kind\.<\|im_end\|>\n<\|im_start\|>user\nRead\. [A-Z]/);
-    expect(text).toMatch(/\n\nWhat is the pass key\?<\|im_end\|>\n<\|im_start\|>assistant\nThe pass key is$/);
+    expect(text).toMatch(/\n\nWhat is the pass key\?<\|im_end\|>\n<\|im_start\|>assistant\nThe pass key is $/);
     expect(text.split(answers?.[0] ?? '?')).toHaveLength(3);
     expect([...tokens].filter((id) => tokenizer.specialIds.has(id))).toEqual([1, 2, 1, 2, 1]);
   });

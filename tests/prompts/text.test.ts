@@ -60,6 +60,8 @@ describe.each(TOKENIZERS)('prompts of text with %s', (name) => {
             // The answer follows the prompt: what is fed of it are its tokens but the last.
             expect([...tokens.subarray(answerRows[0] + 1)]).toEqual(answerIds.slice(0, -1));
             expect(tokenizer.decode([...answerIds], { skipSpecial: false }).trim()).toBe((answers ?? []).join(', '));
+            // A space of its own is asked with: the first token asked for is part of the value.
+            expect(tokenizer.decode([answerIds[0] ?? -1], { skipSpecial: false }).trim()).not.toBe('');
             const haystackAndNeedles = decoded(0, answerRows[0]);
             const twice = needle.kind === 'passkey' ? 2 : 1;
             for (const { value } of drawn.sentences) if (value !== null) expect(haystackAndNeedles.split(value)).toHaveLength(twice + 1);
