@@ -7,6 +7,7 @@
  * small where p and q are alike.
  */
 import { RopesweepError } from './errors.js';
+import type { KeyAxis } from './taskSpec.js';
 
 /** What the rounding of float32 masses may add or take away. */
 const ROUNDING = 1e-6;
@@ -38,6 +39,22 @@ export function meanJensenShannon(p: Float32Array, q: Float32Array, bins: number
   let sum = 0;
   for (let head = 0; head < heads; head += 1) sum += jensenShannon(p.subarray(head * bins, (head + 1) * bins), q.subarray(head * bins, (head + 1) * bins));
   return sum / heads;
+}
+
+/**
+ * Bins on which distributions of `bins` and `otherBins` bins can be compared; null where an axis cuts other lengths otherwise.
+ * Distances are cut alike at every length, and a shorter context has no mass on those it does not have.
+ */
+export function commonBins(axis: KeyAxis, bins: number, otherBins: number): number | null {
+  if (bins === otherBins) return bins;
+  return axis === 'distance' ? Math.max(bins, otherBins) : null;
+}
+
+/** Distributions of `bins` bins each, one after the other, with empty bins added behind each. */
+export function withBins(distributions: ArrayLike<number>, bins: number, wanted: number): Float32Array {
+  const padded = new Float32Array((distributions.length / bins) * wanted);
+  for (let index = 0; index < distributions.length; index += 1) padded[Math.floor(index / bins) * wanted + (index % bins)] = distributions[index] ?? 0;
+  return padded;
 }
 
 const invalid = (what: string): RopesweepError => new RopesweepError('INTERNAL', { where: 'divergence', what });

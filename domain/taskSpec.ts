@@ -94,7 +94,7 @@ export const attentionTaskSchema = z.strictObject({
   rows: z.int().min(2).max(512).default(64).describe('Query rows at the end of each document whose attention is averaged.'),
   axes: list(z.enum(AXES_OF_KEYS))
     .default(['fraction'])
-    .describe('fraction: i / n in 128 bins with key 0 in a bin of its own (compares lengths); index: absolute key position (equal lengths only); distance: from the query back.'),
+    .describe('fraction: i / n in 128 bins with key 0 in a bin of its own (compares lengths); index: absolute key position (equal lengths only); distance: from the query back (compares lengths).'),
   references: z
     .array(referenceSchema)
     .default([])

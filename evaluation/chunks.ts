@@ -11,11 +11,20 @@
 export const FEWEST_ROWS = 2;
 
 /**
- * Most tokens of a chunk that is chosen (one more where one would be left over); rows asked for at once may make a longer
- * one. Each chunk pays for a copy of the cache, and linears are slower under some hundred rows; longer chunks gain nothing
- * and need more memory (docs/engine-speed.md).
+ * Most tokens of a chunk that is chosen on any machine (one more where one would be left over); rows asked for at once may
+ * make a longer one. Each chunk pays for a copy of the cache, and linears are slower under some hundred rows; longer chunks
+ * gain nothing and need more memory (docs/engine-speed.md).
  */
 export const LONGEST_CHUNK = 1024;
+
+/**
+ * The engine's choice. The attention kernel takes L2 bytes / (32 headSize) keys at once, and a block of keys that reaches
+ * beyond a chunk's first row is computed whole: where blocks are as long as the longest chunk, half of it gains more.
+ *
+ * @param l2Bytes null where it is not known
+ */
+export const chosenChunk = (headSize: number, l2Bytes: number | null): number =>
+  (l2Bytes ?? 0) / (32 * headSize) >= LONGEST_CHUNK ? LONGEST_CHUNK / 2 : LONGEST_CHUNK;
 
 /** L2 caches that are thought of: 1 to 32 times 128 KiB. Every one is, so that the cut is the same on all machines. */
 const L2_BYTES = Array.from({ length: 32 }, (_, index) => (index + 1) * 2 ** 17);

@@ -15,7 +15,8 @@ import { DECODER } from '../model/decoderInterface.js';
 import { mostExactThreads } from '../model/exactThreads.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor, type RuntimeTensor, type Session, type Tensors } from '../runtime/session.js';
-import { chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
+import { l2CacheBytes } from '../runtime/systemFiles.js';
+import { chosenChunk, chunkSizes, FEWEST_ROWS, LONGEST_CHUNK, type Cut } from './chunks.js';
 import { checkFeed, feedError, type FeedOptions, type FeedRequest, type FeedResult } from './feed.js';
 import { int64, readResult, requestInputs, rowInput, wantedOutputs } from './feedTensors.js';
 import { KvCache } from './kvCache.js';
@@ -41,12 +42,15 @@ export class Decoder implements SequenceDecoder {
   #tokens = new Int32Array(0);
   #length = 0;
   #fedTokens = 0;
+  readonly #chunkTokens: number;
 
   private constructor(
     readonly checkpoint: Checkpoint,
     private readonly session: Session,
     private readonly distributions: boolean,
-  ) {}
+  ) {
+    this.#chunkTokens = chosenChunk(checkpoint.config.headSize, l2CacheBytes());
+  }
 
   /** @throws RopesweepError CHECKPOINT_INVALID, MODEL_UNSUPPORTED */
   static async open(checkpoint: Checkpoint, { threads, device = CPU, distributions = false }: DecoderOptions): Promise<Decoder> {
@@ -123,7 +127,7 @@ export class Decoder implements SequenceDecoder {
    */
   async feed(tokens: ArrayLike<number>, options: FeedOptions = {}): Promise<FeedResult> {
     const request = this.#check(tokens, options);
-    const cut = { headSize: this.checkpoint.config.headSize, rows: Math.max(request.logitRows, request.probeRows), longest: options.chunkTokens ?? LONGEST_CHUNK };
+    const cut = { headSize: this.checkpoint.config.headSize, rows: Math.max(request.logitRows, request.probeRows), longest: options.chunkTokens ?? this.#chunkTokens };
     const { again, sizes } = this.#cut(tokens.length, cut);
     const start = this.#length - again;
     this.#tokens.set(tokens, this.#length);

@@ -10,6 +10,7 @@ import { decoderLayers, type GraphSource, type Projected } from './decoderLayers
 import { edgeIndices, massBelowEdges, stackMasses } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
+import { onceComputed } from './layerOrder.js';
 import { probeBranch, probeInputs, stackProbes, type LayerProbes } from './probeBranch.js';
 import { FINAL_NORM, outputProjection } from './tensorNames.js';
 
@@ -43,19 +44,25 @@ export function decoderGraph(source: GraphSource, { distributions = false }: Dec
   };
   const probes = probeInputs(graph, config);
 
-  const layers = decoderLayers(graph, source, {
+  const indices = distributions ? edgeIndices(graph, config) : null;
+  const probed: LayerProbes[] = [];
+  const masses: Value[] = [];
+  const hidden = decoderLayers(graph, source, {
     tokens,
     rotate: (value, heads) => rotate(graph, value, heads, rotation),
-    attend: (layer, projected) => attend(graph, config, layer, projected, run),
+    attend: (layer, projected) => {
+      const { mixed, presentKey, newRows } = attend(graph, config, layer, projected, run);
+      const found = probeBranch(graph, config, { query: projected.query, presentKey, before: probed.at(-1) }, probes);
+      const below = indices === null ? [] : [massBelowEdges(graph, found.probabilities, indices)];
+      probed.push(found);
+      masses.push(...below);
+      // Else keys and values of all layers, at full capacity, would stay until the last layer is computed.
+      return onceComputed(graph, mixed, config.heads * config.headSize, [...newRows, ...Object.values(found.probes), found.total, ...below]);
+    },
   });
-  const probed: LayerProbes[] = [];
-  for (const attended of layers.attended) probed.push(probeBranch(graph, config, { ...attended, before: probed.at(-1) }, probes));
   stackProbes(graph, probed, config);
-  if (distributions) {
-    const indices = edgeIndices(graph, config);
-    stackMasses(graph, probed.map(({ probabilities }) => massBelowEdges(graph, probabilities, indices)), config);
-  }
-  answerRows(graph, config, layers.hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
+  if (distributions) stackMasses(graph, masses, config);
+  answerRows(graph, config, hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
   return graph.encode('decoder');
 }
 
@@ -74,10 +81,11 @@ function attend(graph: GraphBuilder, config: ModelConfig, layer: number, project
   const pastValue = graph.input(names.pastValue, 'float32', cacheShape);
   const window = config.windows?.[layer] ?? null;
   const { mixed, presentKey, presentValue } = fusedAttention(graph, config, window, { ...projected, ...run, pastKey, pastValue });
-  const newRows = [1, config.keyValueHeads, 'S', config.headSize];
-  graph.output(names.newKey, graph.slice(presentKey, run.newStart, run.newEnd, 2), 'float32', newRows);
-  graph.output(names.newValue, graph.slice(presentValue, run.newStart, run.newEnd, 2), 'float32', newRows);
-  return { mixed, presentKey };
+  const newShape = [1, config.keyValueHeads, 'S', config.headSize];
+  const newRows = [presentKey, presentValue].map((present) => graph.slice(present, run.newStart, run.newEnd, 2));
+  graph.output(names.newKey, newRows[0] ?? '', 'float32', newShape);
+  graph.output(names.newValue, newRows[1] ?? '', 'float32', newShape);
+  return { mixed, presentKey, newRows };
 }
 
 /**

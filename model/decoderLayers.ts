@@ -30,28 +30,24 @@ export interface LayerParts {
   readonly tokens: Value;
   /** Of queries or keys in float32, [1, S, heads x headSize]. */
   readonly rotate: (value: Value, heads: number) => Value;
-  /** Mixed values [1, S, heads x headSize], and all keys so far, [1, keyValueHeads, at least T, headSize]. */
-  readonly attend: (layer: number, projected: Projected) => { readonly mixed: Value; readonly presentKey: Value };
+  /** Mixed values, [1, S, heads x headSize]. */
+  readonly attend: (layer: number, projected: Projected) => Value;
   /** Type of the weights; float32 if absent. */
   readonly type?: FloatType;
 }
 
-export interface DecoderLayers {
-  /** [1, S, hiddenSize] before the last norm */
-  readonly hidden: Value;
-  /** By layer: what its probes look at. */
-  readonly attended: readonly { readonly query: Value; readonly presentKey: Value }[];
-}
-
-/** @throws RopesweepError MODEL_UNSUPPORTED if a weight has 2^31 elements or more */
-export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens, rotate, attend, type = 'float32' }: LayerParts): DecoderLayers {
+/**
+ * @returns [1, S, hiddenSize] before the last norm
+ * @throws RopesweepError MODEL_UNSUPPORTED if a weight has 2^31 elements or more
+ */
+export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens, rotate, attend, type = 'float32' }: LayerParts): Value {
   const { config } = source;
   referWeights(graph, source, type);
   const inFloat32 = (value: Value, compute: (value: Value) => Value): Value =>
     type === 'float32' ? compute(value) : graph.cast(compute(graph.cast(value, 'float32')), type);
 
   let hidden = graph.node('Gather', [EMBEDDING, tokens], { axis: { int: 0 } });
-  const attended = Array.from({ length: config.layers }, (_, layer) => {
+  for (let layer = 0; layer < config.layers; layer += 1) {
     const names = layerTensors(layer);
     const project = (value: Value, projection: Projection): Value => {
       const product = graph.linear(value, names[projection]);
@@ -66,15 +62,14 @@ export function decoderLayers(graph: GraphBuilder, source: GraphSource, { tokens
     const normed = graph.rmsNorm(hidden, names.attentionNorm, config.rmsNormEpsilon);
     const query = turned(project(normed, 'query'), config.heads, names.queryNorm);
     const key = turned(project(normed, 'key'), config.keyValueHeads, names.keyNorm);
-    const { mixed, presentKey } = attend(layer, { query, key, value: project(normed, 'value') });
+    const mixed = attend(layer, { query, key, value: project(normed, 'value') });
     hidden = graph.add(hidden, project(mixed, 'attentionOutput'));
 
     const mlpInput = graph.rmsNorm(hidden, names.mlpNorm, config.rmsNormEpsilon);
     const gated = graph.mul(inFloat32(project(mlpInput, 'gate'), graph.silu), project(mlpInput, 'up'));
     hidden = graph.add(hidden, project(gated, 'down'));
-    return { query, presentKey };
-  });
-  return { hidden, attended };
+  }
+  return hidden;
 }
 
 function referWeights(graph: GraphBuilder, { config, tensors, folder }: GraphSource, type: FloatType): void {

@@ -8,12 +8,12 @@
  *   tables       2 n rotarySize/2 in float32
  *   probes       3 heads R n in float32                                    R = probed rows
  *   logits       2 rows vocabulary in float32
- *   copies       3 KV caches where one is kept: a run makes new keys and values of every layer at full capacity, in an
- *                arena that doubles its blocks, and rows of finished runs wait to be collected
+ *   present      one layer's keys and values at full capacity, where a cache is kept: a run makes them anew, layer by layer
+ *   new rows     2 layers kvHeads headSize S, twice: of this run, and of finished ones that wait to be collected
  *   process      what takes part in no cell
  *
- * Activations, tables, probes and logits grow with ONNX Runtime's arena. Growth, copies and process were measured on a CPU
- * (docs/memory.md, bench/memory.ts); on a GPU growth and process are assumptions.
+ * Activations, tables, probes, logits and present grow with ONNX Runtime's arena. Growth and process were measured on a CPU
+ * (docs/memory.md, bench/memory.ts); on a GPU they are assumptions.
  */
 import type { DeviceClass, Provider } from '../domain/device.js';
 import { BYTES_OF_DTYPE, type ComputeDtype } from '../domain/engine.js';
@@ -29,8 +29,8 @@ const LONGEST_RUN_TOKENS = 1024;
 /** Rows of logits that exist at once where keys and values are kept. */
 const LOGIT_ROWS = 256;
 const ARENA_GROWTH = 1.5;
-/** KV caches beside the one that is kept. */
-const CACHE_COPIES = 3;
+/** Runs whose new rows exist at once. */
+const RUNS_OF_ROWS = 2;
 /** Node and ONNX Runtime; on a GPU the driver's context and the libraries' kernels. */
 const PROCESS_BYTES: { readonly [P in Provider]: number } = { cpu: 110 * 2 ** 20, cuda: 512 * 2 ** 20, webgpu: 110 * 2 ** 20 };
 const FLOAT32_BYTES = 4;
@@ -74,8 +74,9 @@ export function peakMemory(config: ModelConfig, { device, dtype, contextTokens, 
   const tables = contextTokens * headSize * FLOAT32_BYTES;
   const probes = 3 * heads * probeRows * contextTokens * FLOAT32_BYTES;
   const logits = 2 * (device.keepsKv ? LOGIT_ROWS : LOSS_BLOCK_ROWS) * vocabularySize * FLOAT32_BYTES;
-  const copies = device.keepsKv ? CACHE_COPIES * kvCache : 0;
-  const working = ARENA_GROWTH * (activations + tables + probes + logits) + copies + PROCESS_BYTES[device.provider];
+  const present = device.keepsKv ? kvCache / layers : 0;
+  const newRows = device.keepsKv ? (RUNS_OF_ROWS * kvCache * run) / contextTokens : 0;
+  const working = ARENA_GROWTH * (activations + tables + probes + logits + present) + newRows + PROCESS_BYTES[device.provider];
   return { weights, kvCache, working, bytes: weights + kvCache + working };
 }
 

@@ -34,10 +34,10 @@ export function referenceGraph(source: GraphSource, tokens: number): Uint8Array 
     sin: graph.input(inputs.sin, 'float32', [tokens, geometry.rotarySize / 2]),
   };
   const shape = { tokens, heads: config.heads, keyValueHeads: config.keyValueHeads, headSize: config.headSize, rotarySize: geometry.rotarySize };
-  const { hidden } = decoderLayers(graph, source, {
+  const hidden = decoderLayers(graph, source, {
     tokens: graph.input(inputs.tokens, 'int64', [1, tokens]),
     rotate: (value, heads) => rotateByDefinition(graph, { ...shape, heads }, value, tables),
-    attend: (layer, projected) => ({ mixed: attendByDefinition(graph, shape, config.windows?.[layer] ?? null, projected), presentKey: '' }),
+    attend: (layer, projected) => attendByDefinition(graph, shape, config.windows?.[layer] ?? null, projected),
   });
   answerRows(graph, config, hidden, { norm: FINAL_NORM, projection: outputProjection(config) });
   return graph.encode('reference');

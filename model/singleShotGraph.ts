@@ -14,6 +14,7 @@ import { decoderLayers, type GraphSource, type Projected } from './decoderLayers
 import { edgeIndices, massBelowEdges, stackMasses } from './distributionBranch.js';
 import { assertIndexable } from './elementLimit.js';
 import { GraphBuilder, MICROSOFT, type FloatType, type Value } from './graphBuilder.js';
+import { onceComputed } from './layerOrder.js';
 import { probeBranch, probeInputs, stackProbes, type LayerProbes } from './probeBranch.js';
 import { rowLosses } from './rowLosses.js';
 import { FINAL_NORM, outputProjection } from './tensorNames.js';
@@ -43,7 +44,7 @@ export function singleShotGraph(source: GraphSource, { type, rows, distributions
   const indices = distributions ? edgeIndices(graph, config) : null;
   const probed: LayerProbes[] = [];
   const masses: Value[] = [];
-  const { hidden } = decoderLayers(graph, source, {
+  const hidden = decoderLayers(graph, source, {
     tokens: graph.input(inputs.tokens, 'int64', [1, 'S']),
     rotate: (value, heads) => rotate(graph, value, heads, rotation),
     type,
@@ -55,7 +56,7 @@ export function singleShotGraph(source: GraphSource, { type, rows, distributions
       const below = indices === null ? [] : [massBelowEdges(graph, found.probabilities, indices)];
       probed.push(found);
       masses.push(...below);
-      return { mixed: after(graph, mixed, config.heads * config.headSize, [...Object.values(found.probes), found.total, ...below]), presentKey };
+      return onceComputed(graph, mixed, config.heads * config.headSize, [...Object.values(found.probes), found.total, ...below]);
     },
   });
   stackProbes(graph, probed, config);
@@ -69,17 +70,6 @@ export function singleShotGraph(source: GraphSource, { type, rows, distributions
 interface RunInputs {
   readonly lastKey: Value;
   readonly presentTokens: Value;
-}
-
-/**
- * `mixed`, unchanged, once `others` are computed. ONNX Runtime would run all layers first and their probes afterwards, with
- * every layer's queries and keys kept until then; here the shape that `mixed` is given is cut out of one list with the
- * shapes of the others, so a layer's probes come before the next layer.
- * @param mixed [1, S, width]
- */
-function after(graph: GraphBuilder, mixed: Value, width: number, others: readonly Value[]): Value {
-  const shapes = graph.concat([graph.ints(1, -1, width), ...others.map((value) => graph.node('Shape', [value]))], 0);
-  return graph.node('Reshape', [mixed, graph.slice(shapes, graph.ints(0), graph.ints(3), 0)]);
 }
 
 /** The fused operator without a past. */

@@ -2,7 +2,7 @@
  * Attention tasks -> what their tables show: per arm and context length the entropy, and the divergence to each reference
  * on each axis. The store derives the same divergences for dashboards.
  */
-import { jensenShannon, meanJensenShannon } from '../domain/divergence.js';
+import { commonBins, jensenShannon, meanJensenShannon, withBins } from '../domain/divergence.js';
 import { groupBy } from '../domain/groupBy.js';
 import type { AttentionDistribution, AttentionNumbers } from '../domain/measurement.js';
 import { isAttentionRow, type ArmRow, type AttentionCellRow, type SweepRows } from '../domain/rows.js';
@@ -73,12 +73,15 @@ const divergencesTo = ({ name, distributions }: Reference, numbers: AttentionNum
   distributions.flatMap((theirs) => {
     const ours = numbers.distributions.find(({ axis }) => axis === theirs.axis);
     if (ours === undefined) return [];
-    const comparable = ours.bins === theirs.bins;
+    const bins = commonBins(theirs.axis, ours.bins, theirs.bins);
+    const heads = (one: AttentionDistribution): Float32Array | null => (one.heads === null || bins === null ? null : withBins(floats(one.heads), one.bins, bins));
+    const means = (one: AttentionDistribution): number[] => Array.from({ length: bins ?? 0 }, (_, bin) => one.mean[bin] ?? 0);
+    const [p, q] = [heads(ours), heads(theirs)];
     return [{
       axis: theirs.axis,
       reference: name,
-      meanOfHeads: comparable && ours.heads !== null && theirs.heads !== null ? meanJensenShannon(floats(ours.heads), floats(theirs.heads), ours.bins) : null,
-      ofMean: comparable ? jensenShannon(ours.mean, theirs.mean) : null,
+      meanOfHeads: bins !== null && p !== null && q !== null ? meanJensenShannon(p, q, bins) : null,
+      ofMean: bins === null ? null : jensenShannon(means(ours), means(theirs)),
     }];
   });
 

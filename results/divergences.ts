@@ -3,7 +3,7 @@
  * ends a shard, and by a submission, whose cells another sweep may have measured.
  */
 import { inflateRawSync } from 'node:zlib';
-import { jensenShannon, meanJensenShannon } from '../domain/divergence.js';
+import { commonBins, jensenShannon, meanJensenShannon, withBins } from '../domain/divergence.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
 import type { ResolvedTask } from '../domain/task.js';
 import type { KeyAxis } from '../domain/taskSpec.js';
@@ -44,14 +44,16 @@ async function compareAll(transaction: Client, sweep: SweepId, task: number, ref
       FROM memberships m JOIN attention_distributions d ON d.cell_key = m.cell_key AND d.axis = ${theirs.axis}::key_axis
       WHERE m.sweep_id = ${sweep} AND m.task = ${task} AND m.state = 'measured' AND NOT EXISTS (
         SELECT FROM attention_divergences v WHERE v.cell_key = m.cell_key AND v.reference_key = ${reference} AND v.axis = d.axis)`;
-    // Axes whose bins depend on the length compare equal lengths only.
-    const comparable = others.filter(({ mean }) => mean.length === theirs.mean.length);
-    if (comparable.length === 0) continue;
-    const derived = comparable.map(({ key, mean, heads }) => ({
-      key,
-      meanOfHeads: heads === null || theirs.heads === null ? null : headsDivergence(heads, theirs.heads, mean.length),
-      ofMean: jensenShannon(mean, theirs.mean),
-    }));
+    const derived = others.flatMap(({ key, mean, heads }) => {
+      const bins = commonBins(theirs.axis, mean.length, theirs.mean.length);
+      if (bins === null) return [];
+      return [{
+        key,
+        meanOfHeads: heads === null || theirs.heads === null ? null : headsDivergence({ heads, bins: mean.length }, { heads: theirs.heads, bins: theirs.mean.length }, bins),
+        ofMean: jensenShannon(padded(mean, bins), padded(theirs.mean, bins)),
+      }];
+    });
+    if (derived.length === 0) continue;
     await transaction.$executeRaw`
       INSERT INTO attention_divergences (cell_key, reference_key, axis, mean_of_heads, of_mean)
       SELECT r.key, ${reference}, ${theirs.axis}::key_axis, r."meanOfHeads", r."ofMean"
@@ -61,11 +63,19 @@ async function compareAll(transaction: Client, sweep: SweepId, task: number, ref
   }
 }
 
-/** Heads one by one, where both cells have as many: a sweep has one base. */
-function headsDivergence(a: Uint8Array, b: Uint8Array, bins: number): number | null {
-  const [p, q] = [floatsOf(a), floatsOf(b)];
-  return p.length === q.length ? meanJensenShannon(p, q, bins) : null;
+interface Heads {
+  readonly heads: Uint8Array;
+  readonly bins: number;
 }
+
+/** Heads one by one, where both cells have as many: a sweep has one base. */
+function headsDivergence(a: Heads, b: Heads, bins: number): number | null {
+  const [p, q] = [a, b].map((one) => withBins(floatsOf(one.heads), one.bins, bins));
+  return p !== undefined && q?.length === p.length ? meanJensenShannon(p, q, bins) : null;
+}
+
+/** In full precision, as the store has them. */
+const padded = (mean: readonly number[], bins: number): number[] => [...mean, ...Array.from({ length: bins - mean.length }, () => 0)];
 
 function floatsOf(deflated: Uint8Array): Float32Array {
   const bytes = inflateRawSync(deflated);

@@ -7,12 +7,12 @@
  * results do not depend on them. On a GPU it is the card and its driver.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, cpus } from 'node:os';
 import { z } from 'zod';
 import { CPU, type Device } from '../domain/device.js';
 import { ENGINE } from '../domain/engine.js';
+import { l2CacheSize, readSystemFile } from './systemFiles.js';
 
 /** Instruction sets that select kernels, in the words of /proc/cpuinfo. */
 const KERNEL_FLAGS = ['sse4_1', 'avx', 'fma', 'avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_tile', 'asimd', 'sve', 'i8mm'];
@@ -50,16 +50,4 @@ function instructionSets(): string[] {
   return flags.length === 0 ? [] : [flags.join('+')];
 }
 
-function cacheSize(): string[] {
-  const size = readSystemFile('/sys/devices/system/cpu/cpu0/cache/index2/size').trim();
-  return size === '' ? [] : [`L2 ${size}`];
-}
-
-/** What Linux tells of itself; elsewhere nothing. */
-function readSystemFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
+const cacheSize = (): string[] => (l2CacheSize() === '' ? [] : [`L2 ${l2CacheSize()}`]);

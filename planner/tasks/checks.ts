@@ -41,6 +41,18 @@ export function checkContexts(
   return lengths.every((contextTokens) => contextTokens >= minimum);
 }
 
+/** Context lengths that have fewer rows than an attention task looks at. */
+export function checkRows(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, at: Places, findings: Findings): void {
+  for (const [position, contextTokens] of (task.contextTokens ?? spec.contextTokens).entries()) {
+    if (contextTokens >= task.rows) continue;
+    findings.add('SPEC_INVALID', {
+      where: task.contextTokens === undefined ? at(['contextTokens', position]) : at(['tasks', index, 'contextTokens', position]),
+      what: `${contextTokens} tokens have no ${task.rows} rows to look at, which tasks[${index}] does`,
+      mend: `Use at least ${task.rows}, or set rows of the task to ${contextTokens} or fewer.`,
+    });
+  }
+}
+
 /** Parts of a needle task that do not go together, needles that cannot be drawn. @returns whether there are none */
 export function checkNeedle(task: TaskSpecOf<'needle'>, index: number, at: Places, findings: Findings): boolean {
   const problems = needleTaskProblems(task);
@@ -70,14 +82,7 @@ export function checkIds({ needle, template }: TaskSpecOf<'needle'>, haystack: R
     ...parts.map((range) => ({ range, where: here('needle') })),
     ...head.map((range) => ({ range, where: here('template', 'headIds') })),
   ];
-  for (const { range, where } of placed) {
-    if (range.first + range.count <= vocabularySize) continue;
-    findings.add('SPEC_INVALID', {
-      where,
-      what: `${range.name}: ids ${idText(range)} are outside of the model's vocabulary of ${vocabularySize}`,
-      mend: `Use ids from 0 to ${vocabularySize - 1}.`,
-    });
-  }
+  checkVocabulary(placed, vocabularySize, findings);
   const ranges = [...filler, ...parts];
   for (const [first, a] of ranges.entries()) {
     for (const b of ranges.slice(first + 1)) {
@@ -88,6 +93,28 @@ export function checkIds({ needle, template }: TaskSpecOf<'needle'>, haystack: R
         mend: 'Give them different ids: a needle whose symbols stand elsewhere in the prompt proves nothing.',
       });
     }
+  }
+}
+
+/** Ids of documents that are outside of the vocabulary. */
+export function checkDocumentIds({ documents }: TaskSpecOf<'perplexity' | 'attention'>, haystack: ResolvedHaystack, index: number, vocabularySize: number, at: Places, findings: Findings): void {
+  const here = (...path: string[]) => at(['tasks', index, 'documents', ...path]);
+  const headIds = documents.kind === 'haystack' ? documents.headIds : [];
+  const placed = [
+    ...haystackIdRanges(haystack).map((range) => ({ range, where: here('haystack') })),
+    ...headIds.map((first) => ({ range: { name: 'head', first, count: 1 }, where: here('headIds') })),
+  ];
+  checkVocabulary(placed, vocabularySize, findings);
+}
+
+function checkVocabulary(placed: readonly { readonly range: IdRange; readonly where: string }[], vocabularySize: number, findings: Findings): void {
+  for (const { range, where } of placed) {
+    if (range.first + range.count <= vocabularySize) continue;
+    findings.add('SPEC_INVALID', {
+      where,
+      what: `${range.name}: ids ${idText(range)} are outside of the model's vocabulary of ${vocabularySize}`,
+      mend: `Use ids from 0 to ${vocabularySize - 1}.`,
+    });
   }
 }
 

@@ -11,7 +11,7 @@ import type { FoundCheckpoint } from '../checkpoints.js';
 import type { Findings } from '../findings.js';
 import type { SpecPaths } from '../paths.js';
 import type { Places } from '../places.js';
-import { checkContexts, checkIds, checkNeedle } from './checks.js';
+import { checkContexts, checkDocumentIds, checkIds, checkNeedle, checkRows } from './checks.js';
 import { plannerOf, taskContexts, type PlannedTask } from './registry.js';
 import type { TaskInputs } from './taskPlanner.js';
 
@@ -42,7 +42,7 @@ export async function resolveTasks(search: TaskSearch, base: FoundCheckpoint | u
     };
     // Without its base, documents have nothing to be counted with.
     if (base === undefined && task.kind !== 'needle') continue;
-    const usable = task.kind === 'needle' ? await checkedNeedle(search, task, index, inputs, base) : inputs;
+    const usable = task.kind === 'needle' ? await checkedNeedle(search, task, index, inputs, base) : await checkedDocuments(search, task, index, inputs, base);
     if (usable === null) continue;
     const planned = await findings.collect(at(['tasks', index]), () => resolveTask(task, index, usable));
     if (planned !== undefined) tasks.push(planned);
@@ -69,6 +69,17 @@ async function checkedNeedle({ spec, at, findings }: TaskSearch, task: TaskSpecO
   if (base === undefined) return null;
   checkIds(task, haystack, index, base.config.vocabularySize, at, findings);
   return sound && fits === true ? { ...inputs, resolveHaystack: () => Promise.resolve(haystack) } : null;
+}
+
+/** What can be said of a task of documents before they are read. @returns its inputs, or null if it cannot be */
+async function checkedDocuments({ spec, at, findings }: TaskSearch, task: TaskSpecOf<'perplexity' | 'attention'>, index: number, inputs: TaskInputs, base: FoundCheckpoint | undefined): Promise<TaskInputs | null> {
+  if (task.kind === 'attention') checkRows(spec, task, index, at, findings);
+  const { documents } = task;
+  if (documents.kind !== 'haystack' || base === undefined) return inputs;
+  const haystack = await findings.collect(at(['tasks', index, 'documents', 'haystack']), () => inputs.resolveHaystack(documents.haystack));
+  if (haystack === undefined) return null;
+  checkDocumentIds(task, haystack, index, base.config.vocabularySize, at, findings);
+  return { ...inputs, resolveHaystack: () => Promise.resolve(haystack) };
 }
 
 async function resolveTask(spec: TaskSpec, index: number, inputs: TaskInputs): Promise<PlannedTask> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { jensenShannon, meanJensenShannon } from '../../domain/divergence.js';
+import { distanceEdges } from '../../evaluation/attentionBins.js';
+import { commonBins, jensenShannon, meanJensenShannon, withBins } from '../../domain/divergence.js';
 
 describe('the Jensen-Shannon divergence', () => {
   it('is 0 of equal distributions and ln 2 of those that share no bin', () => {
@@ -31,5 +32,19 @@ describe('the Jensen-Shannon divergence', () => {
     const [p, q] = [Float32Array.of(1, 0, 0.5, 0.5), Float32Array.of(0, 1, 0.5, 0.5)];
     expect(meanJensenShannon(p, q, 2)).toBeCloseTo(Math.LN2 / 2, 7);
     expect(() => meanJensenShannon(p, q.subarray(0, 2), 2)).toThrow('2 and 1 heads');
+  });
+});
+
+describe('distributions of different lengths', () => {
+  it('are compared on distances, whose bins are the same at every length, and on fractions, but not key by key', () => {
+    expect([commonBins('fraction', 129, 129), commonBins('distance', 40, 48), commonBins('distance', 48, 40), commonBins('index', 128, 128), commonBins('index', 128, 256)]).toEqual([129, 48, 48, 128, null]);
+    const [near, far] = [distanceEdges(100), distanceEdges(5000)];
+    expect(far.slice(0, near.length)).toEqual(near);
+  });
+
+  it('have no mass on distances that they do not reach', () => {
+    const short = Float32Array.of(0.25, 0.75, 1, 0);
+    expect([...withBins(short, 2, 3)]).toEqual([0.25, 0.75, 0, 1, 0, 0]);
+    expect(meanJensenShannon(withBins(short, 2, 3), Float32Array.of(0, 0, 1, 0, 0, 1), 3)).toBeCloseTo(Math.LN2, 7);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chunkSizes, FEWEST_ROWS, isExact, LONGEST_CHUNK } from '../../evaluation/chunks.js';
+import { chosenChunk, chunkSizes, FEWEST_ROWS, isExact, LONGEST_CHUNK } from '../../evaluation/chunks.js';
 
 const HEAD_SIZES = [16, 24, 32, 64, 80, 96, 128, 256];
 const COUNTS = [...Array.from({ length: 200 }, (_, index) => index + 2), 1023, 1024, 1025, 1026, 2047, 2048, 2049, 5001, 16_384, 131_071, 131_072];
@@ -40,5 +40,11 @@ describe('chunks', () => {
     expect(chunkSizes(16_384, { headSize: 64, rows: 4, longest: LONGEST_CHUNK })).toEqual(Array.from({ length: 16 }, () => LONGEST_CHUNK));
     expect(chunkSizes(129, { headSize: 64, rows: 4, longest: LONGEST_CHUNK })).toEqual([125, 4]);
     expect(isExact(129, 64)).toBe(false);
+  });
+
+  it('are shorter where the attention kernel takes as many keys at once as the longest has', () => {
+    const of = (headSize: number, mebibytes: number): number => chosenChunk(headSize, mebibytes * 2 ** 20);
+    expect([of(64, 1), of(64, 2), of(32, 1), of(128, 2), of(128, 4)]).toEqual([1024, 512, 512, 1024, 512]);
+    expect(chosenChunk(64, null)).toBe(1024);
   });
 });

@@ -73,6 +73,18 @@ describe('tasks are refused', () => {
     ]);
   });
 
+  it('if a context has fewer rows than attention is looked at', async () => {
+    const error = await refusal(`tasks=[${ATTENTION.replace('[128]', '[32, 128]')}]`);
+    expect(error.problems.map(({ where, what, mend }) => `${where ?? ''} | ${what} | ${mend ?? ''}`)).toEqual([
+      expect.stringMatching(/contextTokens.* \| 32 tokens have no 64 rows to look at, which tasks\[0\] does \| Use at least 64, or set rows of the task to 32 or fewer\.$/),
+    ]);
+  });
+
+  it('if documents hold ids that the model does not have', async () => {
+    const error = await refusal(`tasks=[{kind: perplexity, documents: {kind: haystack, ${HAYSTACK}, headIds: [999]}}]`);
+    expect(error.problems.map(({ what, mend }) => `${what} | ${mend ?? ''}`)).toEqual(["head: ids 999 are outside of the model's vocabulary of 256 | Use ids from 0 to 255."]);
+  });
+
   it('if a reference is not exactly one arm', async () => {
     const error = await refusal(`tasks=[{kind: attention, ${DOCUMENTS}, contextTokens: [128], references: [{method: pi 8, continualPretrainContextTokens: 256, contextTokens: 128}]}]`);
     expect(error.problems.map(({ what, mend }) => `${what} | ${mend ?? ''}`)).toEqual(['the sweep has no arm pi 8, continued at 256 | Set continualPretrainContextTokens to null.']);
