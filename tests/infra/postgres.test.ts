@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import getPort from 'get-port';
-import pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { startPostgres, type PostgresServer } from '../../infra/embedded/postgres.js';
+import { query } from './query.js';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -22,17 +22,6 @@ async function start(folder: string, port: number): Promise<PostgresServer> {
   const server = await startPostgres({ folder: join(folder, 'postgres'), port, logFile: join(folder, 'postgres.log'), durable: false });
   cleanups.push(() => server.stop());
   return server;
-}
-
-async function query(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 test('PostgreSQL starts below a folder that only its owner may enter, keeps data over a stop, and asks for the password', async () => {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import pg from 'pg';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { openStack, type Stack } from '../../infra/embedded/stack.js';
 import type { RecordedServer } from '../../infra/embedded/lock.js';
@@ -13,6 +12,7 @@ import { isAlive } from '../../infra/embedded/processIdentity.js';
 import type { Restart } from '../../infra/embedded/supervise.js';
 import { runScript, STACK_SCRIPT, type Script } from './script.js';
 import { sharedTemporal } from './sharedTemporal.js';
+import { query } from './query.js';
 
 
 let home: string;
@@ -62,17 +62,6 @@ async function ended(server: RecordedServer, limitMs = 15_000): Promise<number> 
     await sleep(20);
   }
   return Date.now() - began;
-}
-
-async function query(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 test('kill -9 of PostgreSQL and of Temporal: both are back on their ports with their data, and the stack says so', async () => {

@@ -75,7 +75,7 @@ describe('tasks are refused', () => {
 
   it('if a context has fewer rows than attention is looked at', async () => {
     const error = await refusal(`tasks=[${ATTENTION.replace('[128]', '[32, 128]')}]`);
-    expect(error.problems.map(({ where, what, mend }) => `${where ?? ''} | ${what} | ${mend ?? ''}`)).toEqual([
+    expect(error.problems.map(({ where, what, mend }) => `${where} | ${what} | ${mend ?? ''}`)).toEqual([
       expect.stringMatching(/contextTokens.* \| 32 tokens have no 64 rows to look at, which tasks\[0\] does \| Use at least 64, or set rows of the task to 32 or fewer\.$/),
     ]);
   });

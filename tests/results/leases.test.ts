@@ -1,22 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isNeedleRow } from '../../domain/rows.js';
 import pg from 'pg';
 import type { LeasedShard, Place } from '../../domain/ports.js';
 import type { SweepId } from '../../domain/ids.js';
-import { openStore, type PrismaStore } from '../../results/store.js';
-import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import type { PrismaStore } from '../../results/store.js';
+import type { TestDatabase } from '../stack/postgres.js';
 import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
 let store: PrismaStore;
-beforeAll(async () => {
-  database = await freshDatabase();
-  store = await openStore(database.url);
-});
-afterAll(async () => {
-  await store.close();
-  await database.drop();
-});
+useFreshStore((fresh) => ({ database, store } = fresh));
 
 /** Cells of each test are its own: the seed is. */
 let seed = 100;

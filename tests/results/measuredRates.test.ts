@@ -1,18 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openStore, type PrismaStore } from '../../results/store.js';
-import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import { expect, it } from 'vitest';
+import type { PrismaStore } from '../../results/store.js';
 import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, type FixtureGrid } from '../stack/seed.js';
+import { useFreshStore } from '../stack/store.js';
 
-let database: TestDatabase;
 let store: PrismaStore;
-beforeAll(async () => {
-  database = await freshDatabase();
-  store = await openStore(database.url);
-});
-afterAll(async () => {
-  await store.close();
-  await database.drop();
-});
+useFreshStore((fresh) => ({ store } = fresh));
 
 it('the rate of a device class is that of the finished shards of the checkpoints asked for', async () => {
   const grid: FixtureGrid = { name: 'rates', contextTokens: [512], depths: [0, 1], seeds: [1] };

@@ -1,24 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { digest } from '../../domain/identity.js';
 import { id, type CellKey, type ShardId, type SweepId } from '../../domain/ids.js';
 import type { AttentionNumbers, PerplexityNumbers } from '../../domain/measurement.js';
 import type { Plan, PlannedCell } from '../../domain/plan.js';
 import type { ResolvedTask } from '../../domain/task.js';
-import { openStore, type PrismaStore } from '../../results/store.js';
-import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import type { PrismaStore } from '../../results/store.js';
+import type { TestDatabase } from '../stack/postgres.js';
 import { FIXTURE_PLACE, fixturePlan, fixtureSpec } from '../stack/seed.js';
+import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
 let store: PrismaStore;
-beforeAll(async () => {
-  database = await freshDatabase();
-  store = await openStore(database.url);
-});
-afterAll(async () => {
-  await store.close();
-  await database.drop();
-});
+useFreshStore((fresh) => ({ database, store } = fresh));
 
 const DOCUMENT = {
   id: digest('a document'),

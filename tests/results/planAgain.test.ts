@@ -1,20 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PLACE_CODES, type ErrorCode } from '../../domain/errors.js';
 import type { SweepId } from '../../domain/ids.js';
-import { openStore, type PrismaStore } from '../../results/store.js';
-import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import type { PrismaStore } from '../../results/store.js';
 import { FIXTURE_PLACE, fixturePlan, fixtureSpec } from '../stack/seed.js';
+import { useFreshStore } from '../stack/store.js';
 
-let database: TestDatabase;
 let store: PrismaStore;
-beforeAll(async () => {
-  database = await freshDatabase();
-  store = await openStore(database.url);
-});
-afterAll(async () => {
-  await store.close();
-  await database.drop();
-});
+useFreshStore((fresh) => ({ store } = fresh));
 
 const grid = (name: string) => ({ name, contextTokens: [256], depths: [0, 0.5] });
 

@@ -1,20 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isNeedleRow } from '../../domain/rows.js';
 import type { SweepId } from '../../domain/ids.js';
 import { openStore, type PrismaStore } from '../../results/store.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
 import { FIXTURE_PLACE, fixtureNumbers, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
 let store: PrismaStore;
-beforeAll(async () => {
-  database = await freshDatabase();
-  store = await openStore(database.url);
-});
-afterAll(async () => {
-  await store.close();
-  await database.drop();
-});
+useFreshStore((fresh) => ({ database, store } = fresh));
 
 const submit = (grid: FixtureGrid) => store.submit(fixtureSpec(grid), fixturePlan(grid));
 
