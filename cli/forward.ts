@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { COMPUTE_DTYPES, ENGINE, PROVIDER } from '../domain/engine.js';
-import { RopesweepError } from '../domain/errors.js';
+import { EXIT, RopesweepError } from '../domain/errors.js';
 import { Decoder } from '../evaluation/decoder.js';
 import { forwardPass } from '../evaluation/forward.js';
 import { mostExactThreads } from '../model/exactThreads.js';
@@ -78,6 +78,10 @@ Examples:
     )
     .action(async (model: string, options: ForwardOptions) => {
       const report = await forwardReport(model, options);
+      if (!report.finite) {
+        console.error('the pass has diverged: a loss, a logit or an entropy is infinite or not a number (model verify tells whether the weights are sound)');
+        process.exitCode = EXIT.error;
+      }
       if (options.json === true) printLine(JSON.stringify(report));
       else printReport(report, options.rows);
     });

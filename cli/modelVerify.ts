@@ -1,8 +1,8 @@
 /** `ropesweep model verify`: whether a checkpoint computes here what it should. */
 import { availableParallelism } from 'node:os';
 import Table from 'cli-table3';
-import { Command } from 'commander';
-import { autoDtype, deviceText, parseDevice, type Device } from '../domain/device.js';
+import { Command, Option } from 'commander';
+import { autoDtype, CPU, deviceText, parseDevice, type Device } from '../domain/device.js';
 import { EXIT } from '../domain/errors.js';
 import { verifyModel, type Check } from '../evaluation/verifyModel.js';
 import { float32Cache } from '../infra/cacheFolder.js';
@@ -22,7 +22,7 @@ export function verifyCommand(): Command {
   return new Command('verify')
     .description('Hold a checkpoint against its definition: fused graph against reference graph on its own weights, RoPE tables, tokenizer.')
     .argument('<model>', MODEL_ARGUMENT)
-    .option('--device <device>', 'cpu, cuda:N or webgpu', parseDevice, parseDevice('cpu'))
+    .addOption(new Option('--device <device>', 'cpu, cuda:N or webgpu').argParser(parseDevice).default(CPU, 'cpu'))
     .option('--threads <n>', 'threads of the engine', wholeNumber('--threads'), availableParallelism())
     .option('--json', 'print one JSON object', false)
     .addHelpText('after', '\nExit code 1 if a check fails.\n\nExamples:\n  ropesweep model verify models/starter/base\n  ropesweep model verify registry:smollm2-135m --json')

@@ -12,7 +12,7 @@ import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { forecastText } from './planForecast.js';
 import { planWithForecast, readSweepFile, type ForecastPlan } from './planning.js';
-import { number, scaled } from './quantities.js';
+import { gib, number, scaled } from './quantities.js';
 import { withStoreIfAny } from './store.js';
 
 interface PlanOptions {
@@ -83,7 +83,7 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     ...listed('warnings', [...new Set(plan.arms.flatMap(({ checkpoint }) => checkpoint.warnings ?? []))]),
     ...listed('notices', plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))),
     '',
-    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(plan, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${scaled(cost.kvBytes, 'B')}, peak memory ${scaled(cost.peakBytes, 'B')}, results ${scaled(cost.resultBytes, 'B')}`,
+    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(plan, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${gib(cost.kvBytes)}, peak memory ${gib(cost.peakBytes)}, results ${scaled(cost.resultBytes, 'B')}`,
     ...forecastText(forecasts),
     ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),

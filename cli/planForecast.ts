@@ -3,7 +3,7 @@
  */
 import Table from 'cli-table3';
 import type { ClassForecast, Rate } from '../planner/forecast.js';
-import { number, scaled } from './quantities.js';
+import { gib, number, scaled } from './quantities.js';
 
 const RIGHT = 'right' as const;
 
@@ -19,17 +19,16 @@ export function forecastText(forecasts: readonly ClassForecast[]): string[] {
   return ['', 'what is new would take, by device class (memory and hours of one device, a CPU\'s of one slot):', table.toString(), ...footnotes(forecasts)];
 }
 
-const row = ({ deviceClass, dtype, peakBytes, cells, infeasible, distinctTokens, hours, rate }: ClassForecast): string[] => [
+const row = ({ deviceClass, dtype, memoryBytes, peakBytes, cells, infeasible, distinctTokens, hours, rate }: ClassForecast): string[] => [
   deviceClass,
   dtype,
   gib(peakBytes),
-  `${number(cells - infeasible)} of ${number(cells)}`,
+  memoryBytes === null ? 'memory not known' : `${number(cells - infeasible)} of ${number(cells)}`,
   number(distinctTokens),
   hours === null ? '-' : hoursText(hours),
   rate === null ? '-' : rateText(rate),
 ];
 
-const gib = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
 const hoursText = (hours: number): string => (hours < 0.01 ? '< 0.01' : hours >= 100 ? number(Math.round(hours)) : hours.toPrecision(3));
 const rateText = ({ flopsPerSecond, measured }: Rate): string => `${scaled(flopsPerSecond, 'FLOP/s')} ${measured ? 'measured' : 'assumed'}`;
 

@@ -1,6 +1,9 @@
 /** Numbers as the plan prints them. */
 export const number = (value: number): string => value.toLocaleString('en-US');
 
+/** Memory, in the unit that devices are sold by: `73.3 GiB`. */
+export const gib = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
+
 const POWERS = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
 
 /** Three digits and the power of a thousand: `1.23 GB`. */

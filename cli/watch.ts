@@ -33,7 +33,7 @@ export interface Watched {
 
 export async function watch({ store, sweep, workflow, display, stop, connections }: Watched): Promise<SweepEndState> {
   const meter = new RateMeter();
-  let unattended = '';
+  let unattended: Unattended = { queues: '', said: false };
   for (let looks = 1; !stop.aborted; looks += 1) {
     const status = await look(store, sweep);
     if (status !== null) {
@@ -59,13 +59,18 @@ export async function watch({ store, sweep, workflow, display, stop, connections
   return 'stopped';
 }
 
-/** Says, once, which queues no worker polls: a sweep that waits must say what for. */
-async function sayUnattended(workflow: SubmittedWorkflow | null, display: RunDisplay, said: string): Promise<string> {
+interface Unattended {
+  /** Queues without a worker when last asked. */
+  readonly queues: string;
+  readonly said: boolean;
+}
+
+/** Says, once, which queues no worker polls: a sweep that waits must say what for. Twice in a row, for a worker may just be starting. */
+async function sayUnattended(workflow: SubmittedWorkflow | null, display: RunDisplay, before: Unattended): Promise<Unattended> {
   const queues = ((await workflow?.unattended()) ?? []).join(' and ');
-  if (queues !== '' && queues !== said) {
-    display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows)` });
-  }
-  return queues;
+  if (queues === '' || queues !== before.queues) return { queues, said: false };
+  if (!before.said) display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows)` });
+  return { queues, said: true };
 }
 
 /** null while the store is away: its supervisor brings it back. */

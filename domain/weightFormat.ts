@@ -10,3 +10,6 @@ export function weightFormatLabel(format: string): string {
   const bits = BITS.exec(format)?.[1];
   return bits === undefined ? `${format} weights` : `${bits}-bit weights, dequantised`;
 }
+
+/** Whether numbers were lost when the weights were stored. */
+export const isQuantised = (format: string): boolean => BITS.test(format);

@@ -9,6 +9,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { gguf, GGMLQuantizationType, GGUFValueType, type GGUFTensorInfo, type GGUFTypedMetadata, type MetadataValue } from '@huggingface/gguf';
+import { groupBy } from '../domain/groupBy.js';
 import { firstFew, messageOf, RopesweepError, type Problem } from '../domain/errors.js';
 import { elementFormat, isWeightType, WEIGHT_TYPES, type WeightType } from './tensorValues.js';
 
@@ -194,17 +195,15 @@ function placeTensors(file: string, infos: readonly GGUFTensorInfo[], { dataStar
 }
 
 function refuseUnreadable(file: string, infos: readonly GGUFTensorInfo[]): void {
-  const problems = infos.flatMap(({ name, dtype }): Problem[] => {
+  const unreadable = infos.flatMap(({ name, dtype }) => {
     const type = GGMLQuantizationType[dtype] as string | undefined;
-    if (type !== undefined && isWeightType(type)) return [];
-    return [
-      {
-        where: file,
-        what: `tensor ${name} is ${type ?? `of type ${dtype}`}, which is not one of ${WEIGHT_TYPES.join(', ')}`,
-        mend: 'Use the F16 or Q8_0 file of the same model, or convert this one with llama-quantize.',
-      },
-    ];
+    return type !== undefined && isWeightType(type) ? [] : [{ name, type: type ?? `of type ${dtype}` }];
   });
+  const problems = [...groupBy(unreadable, ({ type }) => type)].map(([type, tensors]): Problem => ({
+    where: file,
+    what: `tensor ${tensors[0]?.name ?? ''}${tensors.length > 1 ? ` and ${tensors.length - 1} more` : ''}: ${type}, which is not one of ${WEIGHT_TYPES.join(', ')}`,
+    mend: 'Use the F16 or Q8_0 file of the same model, or convert this one with llama-quantize.',
+  }));
   if (problems.length > 0) throw new RopesweepError('MODEL_UNSUPPORTED', firstFew(problems));
 }
 

@@ -2,8 +2,9 @@
  * Peak memory of a device while one cell is evaluated, predicted from the architecture.
  *
  *   weights      parameters x bytes of the compute dtype (on a CPU mapped from their files, shared by all slots)
- *   KV cache     2 layers kvHeads headSize n                               where it is kept; else one layer's at a time and
- *                                                                          all layers' keys for the probes
+ *   KV cache     2 layers kvHeads headSize n                               where it is kept; else one layer's, as projected
+ *                                                                          and as attention gives them back, and its keys in
+ *                                                                          float32 for the probes
  *   activations  S (4 hidden + 2 (heads + 2 kvHeads) headSize + 3 intermediate)     S = tokens of a run
  *   tables       2 n rotarySize/2 in float32
  *   probes       3 heads R n in float32                                    R = probed rows
@@ -67,8 +68,8 @@ export function peakMemory(config: ModelConfig, { device, dtype, contextTokens, 
   const width = BYTES_OF_DTYPE[dtype];
   const weights = parameterCount(config) * width;
   const keyValueWidth = keyValueHeads * headSize;
-  // Without a cache every layer's keys stay until its probes are computed.
-  const kvCache = (device.keepsKv ? 2 * layers : layers + 2) * keyValueWidth * contextTokens * width;
+  // Without a cache a layer's keys and values are gone before the next layer (model/layerOrder.ts).
+  const kvCache = (device.keepsKv ? 2 * layers * width : 4 * width + FLOAT32_BYTES) * keyValueWidth * contextTokens;
   const run = device.keepsKv ? Math.min(contextTokens, LONGEST_RUN_TOKENS) : contextTokens;
   const activations = run * (4 * hiddenSize + 2 * (heads + 2 * keyValueHeads) * headSize + 3 * intermediateSize) * width;
   const tables = contextTokens * headSize * FLOAT32_BYTES;

@@ -87,11 +87,15 @@ const lineAndColumn = (lines: LineCounter, offset: number): string => {
   return `${line}:${col}`;
 };
 
-/** What an override set is where the user typed it: in the option. */
+/** A long value is not repeated for each of its errors. */
+const MOST_CHARACTERS = 60;
+const shortened = (text: string): string => (text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS - 3)}...` : text);
+
+/** What an override set is where the user typed it: in the option, and within its value. */
 function placesIn(document: Document, lines: LineCounter, file: string, overrides: readonly Override[]): Places {
   return (path) => {
     const override = overrides.findLast(({ path: set }) => set.every((part, index) => part === path[index]));
-    if (override !== undefined) return `--set ${override.written}`;
+    if (override !== undefined) return path.length > override.path.length ? `--set ${shortened(override.written)}: ${pathText(path)}` : `--set ${override.written}`;
     return `${file}:${lineAndColumn(lines, offsetOf(document, path))} ${pathText(path)}`.trim();
   };
 }

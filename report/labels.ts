@@ -1,4 +1,6 @@
 /** Words and numbers as tables and axes print them. */
+import type { ArmRow } from '../domain/rows.js';
+import { weightFormatLabel } from '../domain/weightFormat.js';
 import type { StateCounts } from './aggregate.js';
 import type { Interval } from './statistics/wilson.js';
 
@@ -26,3 +28,7 @@ export const percentRange = ({ low, high }: Interval): string => `${(low * 100).
 export const scaleText = (scale: number): string => String(Number(scale.toPrecision(4)));
 
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** `SmolLM2-135M-Instruct (4-bit weights, dequantised)`, each model and format once. */
+export const modelTexts = (arms: readonly ArmRow[]): string[] =>
+  [...new Set(arms.map(({ model, weightFormat }) => `${model} (${weightFormatLabel(weightFormat)})`))].sort();

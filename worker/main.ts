@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import pRetry from 'p-retry';
 import { controlActivities } from '../activities/control.js';
 import { evaluateActivities } from '../activities/evaluate.js';
@@ -52,7 +52,7 @@ export function workerCommand(): Command {
     .option('--control', 'run workflows and store activities; without --slots nothing else', false)
     .option('--slots <n>', 'evaluation processes, or auto for one a core (default: auto; 0 with --control)', slotCount)
     .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', wholeNumber('--threads'))
-    .option('--device <device>', 'cpu, cuda:N or webgpu (experimental)', parseDevice, CPU)
+    .addOption(new Option('--device <device>', 'cpu, cuda:N or webgpu (experimental)').argParser(parseDevice).default(CPU, 'cpu'))
     .option('--class, --device-class <name>', 'class of this node; sweeps name the class they want (default: cpu on a CPU)')
     .addHelpText(
       'after',

@@ -20,8 +20,11 @@ const SIZES = {
 
 const sizeFor = (columns: number) => (columns <= 16 ? SIZES.wide : SIZES.dense);
 
+/** Columns whose width the legend and the words at lines take up. */
+const FEWEST_COLUMNS = 5;
+
 /** Pixels across, axis included: how wide a place in the page a map needs. */
-export const figureWidth = (columns: number): number => sizeFor(columns).column * columns + 60;
+export const figureWidth = (columns: number): number => sizeFor(columns).column * Math.max(FEWEST_COLUMNS, columns) + 60;
 
 interface CellDatum {
   readonly context: string;

@@ -7,7 +7,7 @@ import { SCORER_VERSION } from '../../domain/task.js';
 import { hasSeveralTasks, stateCounts, type ArmGrid } from '../aggregate.js';
 import { ARM_COLUMNS, armSummary, type ArmColumn } from '../armSummary.js';
 import { MARKS, NO_NUMBERS } from '../cellFace.js';
-import { depthLabels, plural, statesText } from '../labels.js';
+import { depthLabels, modelTexts, plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
 import { html, table, type Column, type Content, type Markup } from './markup.js';
 
@@ -36,7 +36,7 @@ export function facts(rows: SweepRows): Markup {
   const list: [string, Content][] = [
     ['sweep', `${rows.sweep}, revision ${rows.revision}`],
     ['state', STATE_WORDS[rows.state]],
-    ['model', distinct(rows.arms.map(({ model }) => model)).join(', ')],
+    ['model', modelTexts(rows.arms).join(', ')],
     ['cells', `${rows.cells.length}${states === '' ? '' : `: ${states}`}`],
     ['arms', rows.arms.length],
     ['created', time(rows.createdAt)],

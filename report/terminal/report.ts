@@ -1,8 +1,9 @@
 /** The results of a sweep in the terminal: heading, heat maps, legend, arm table, what has no numbers and why. */
 import type { SweepRows } from '../../domain/rows.js';
+import { isQuantised } from '../../domain/weightFormat.js';
 import { armGrids, stateCounts } from '../aggregate.js';
 import { MARKS } from '../cellFace.js';
-import { plural, statesText } from '../labels.js';
+import { modelTexts, plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionTables } from '../attentionRows.js';
@@ -22,7 +23,9 @@ function headingLines(rows: SweepRows, style: TerminalStyle): string[] {
   const states = statesText(stateCounts(rows.cells));
   const cells = `${plural(rows.cells.length, 'cell')}${states === '' ? '' : ` (${states})`}`;
   const [first = '', ...more] = wrapped(`${rows.sweep}, revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`, style.columns);
-  return [painter(style.color).bold(first), ...more];
+  // What was lost when weights were stored bears on every number below.
+  const lossy = modelTexts(rows.arms.filter(({ weightFormat }) => isQuantised(weightFormat)));
+  return [painter(style.color).bold(first), ...more, ...lossy.flatMap((text) => wrapped(printable(text), style.columns))];
 }
 
 function outcomeLines(rows: SweepRows, style: TerminalStyle): string[] {

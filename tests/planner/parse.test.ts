@@ -125,7 +125,7 @@ describe('a sweep file', () => {
   it('remembers where each value stands, for messages of later steps', () => {
     const places = placesOf(parse(demo, 'tasks[0].depths=[0,1]'));
     expect(places(['model', 'base'])).toMatch(/^sweep\.yaml:\d+:3 model\.base$/);
-    expect(places(['tasks', 0, 'depths', 1])).toBe('--set tasks[0].depths=[0,1]');
+    expect(places(['tasks', 0, 'depths', 1])).toBe('--set tasks[0].depths=[0,1]: tasks[0].depths[1]');
     expect(placesOf({ ...parse(demo) })(['tasks', 0, 'depths', 1])).toBe('tasks[0].depths[1]');
   });
 });
@@ -148,7 +148,7 @@ describe('--set', () => {
   it('with a mistyped key or a wrong value is named as the user wrote it, with what was meant', () => {
     expect(sentences(refusal(demo, 'contxtTokens=[5]', 'tasks[0].depths=[2]'))).toEqual([
       expect.stringMatching(/^--set contxtTokens=\[5\]: "contxtTokens" is not known here \| Did you mean contextTokens\?/),
-      '--set tasks[0].depths=[2]: 2 is too large | It must be <= 1.',
+      '--set tasks[0].depths=[2]: tasks[0].depths[0]: 2 is too large | It must be <= 1.',
     ]);
   });
 

@@ -97,7 +97,7 @@ describe('a sweep is refused before anything starts', () => {
     expect([error.code, error.exitCode]).toEqual(['CHECKPOINT_MISSING', 2]);
     expect(error.problems.map(({ where }) => where)).toEqual([
       '--set model.base=../models/nope: ../models/nope',
-      '--set contextTokens=[5,128]',
+      '--set contextTokens=[5,128]: contextTokens[0]',
       expect.stringMatching(/^sweeps\/demo\.yaml:\d+:5 tasks\[0\]\.haystack: nofile\.json$/),
     ]);
     expect(error.problems[0]?.mend).toContain('model.config');

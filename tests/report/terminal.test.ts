@@ -35,6 +35,13 @@ describe('the heat map in the terminal', () => {
     ]);
   });
 
+  it('says so where weights were quantised, and nothing of weights where they were not', () => {
+    const rows = oneArm({});
+    const quantised = { ...rows, arms: rows.arms.map((arm) => ({ ...arm, weightFormat: 'q4_1' })) };
+    expect(renderTerminal(quantised, style()).split('\n')[1]).toBe(`${rows.arms[0]?.model ?? ''} (4-bit weights, dequantised)`);
+    expect(renderTerminal(rows, style())).not.toContain('weights');
+  });
+
   it('shows every state and mark, and explains them', () => {
     const text = renderTerminal(everyState(), style());
     expect(mapOf(everyState()).slice(1, 7).map(withoutNumbers)).toEqual([
