@@ -74,6 +74,15 @@ describe('ropesweep model forward', () => {
     vi.unstubAllEnvs();
   });
 
+  it('tells a pass that diverged from one that did not, in words, in JSON and by its exit code', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const report = JSON.parse(await printed(model, '--tokens', tokensFile, '--method', 'yarn', '--factor', '2', '--attention-factor', '1e38', '--json')) as ForwardReport;
+    expect(report.finite).toBe(false);
+    expect(said.mock.calls.flat().join()).toContain('the pass has diverged');
+    expect(process.exitCode).toBe(1);
+    process.exitCode = undefined;
+  });
+
   it('takes a single token', async () => {
     const file = path.join(folder, 'one.json');
     await writeFile(file, '[5]');
