@@ -178,15 +178,18 @@ async function temporalOf(connections: Connections): Promise<TemporalServerInfo>
 const reachedAll = (plan: Plan, { measured, cached, diverged, infeasible, failed }: Finished['cells']): boolean =>
   measured + cached + diverged + infeasible + failed === plan.cells.length;
 
-/** The plan's cells as they ended: cached ones are those that were known before this run. */
+/**
+ * The plan's cells as they ended: cached ones are those that were known before this run. Arms may share a measurement; each has
+ * a cell of its own.
+ */
 async function countCells(plan: Plan, store: PrismaStore): Promise<Finished['cells']> {
   const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, plan.engineVersion);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
-  const count = (state: CellState): number =>
-    plan.cells.filter((cell) => !cachedBefore.has(cell.key) && known.get(cell.key)?.state === state).length;
+  const computed = plan.cells.filter(({ key }) => !cachedBefore.has(key));
+  const count = (state: CellState): number => computed.filter(({ key }) => known.get(key)?.state === state).length;
   return {
     measured: count('measured'),
-    cached: cachedBefore.size,
+    cached: plan.cells.length - computed.length,
     diverged: count('diverged'),
     infeasible: count('infeasible'),
     failed: count('failed'),

@@ -123,4 +123,16 @@ describe('running a sweep', () => {
     for (const { code, stderr } of [owner, ...attached]) expect(code, stderr).toBe(0);
     for (const ended of [owner, ...attached]) expect(finished(ended).state).toBe('done');
   });
+
+  it('counts cells that two arms share in each of them', async () => {
+    const shared = writeSmallSweep(place.folder, 'shared');
+    const set = (...lengths: number[]) => ['--set', 'methods=[none,{name: dynamic-ntk, factor: 8}]', '--set', 'continualPretrainContextTokens=[null]', '--set', `contextTokens=[${String(lengths)}]`];
+    const first = await place.run(['run', shared, '--json', ...set(96)]);
+    expect(first.code, first.stderr).toBe(0);
+    const cells = finished(first).cells['measured'] ?? 0;
+    // Up to the trained context dynamic-ntk is plain RoPE.
+    const second = await place.run(['run', shared, '--json', ...set(96, 512)]);
+    expect(second.code, second.stderr).toBe(0);
+    expect(finished(second)).toMatchObject({ state: 'done', cells: { measured: cells, cached: cells } });
+  });
 });
