@@ -33,7 +33,7 @@ export function jensenShannon(p: ArrayLike<number>, q: ArrayLike<number>): numbe
 }
 
 /** Mean over heads; both are [heads][bins], flat, each head's bins summing to 1. */
-export function meanJensenShannon(p: Float32Array, q: Float32Array, bins: number): number {
+export function meanJensenShannon(p: Float32Array | Float64Array, q: Float32Array | Float64Array, bins: number): number {
   if (p.length !== q.length) throw invalid(`${p.length / bins} and ${q.length / bins} heads cannot be compared one by one`);
   const heads = p.length / bins;
   let sum = 0;
@@ -51,8 +51,8 @@ export function commonBins(axis: KeyAxis, bins: number, otherBins: number): numb
 }
 
 /** Distributions of `bins` bins each, one after the other, with empty bins added behind each. */
-export function withBins(distributions: ArrayLike<number>, bins: number, wanted: number): Float32Array {
-  const padded = new Float32Array((distributions.length / bins) * wanted);
+export function withBins(distributions: ArrayLike<number>, bins: number, wanted: number): Float64Array {
+  const padded = new Float64Array((distributions.length / bins) * wanted);
   for (let index = 0; index < distributions.length; index += 1) padded[Math.floor(index / bins) * wanted + (index % bins)] = distributions[index] ?? 0;
   return padded;
 }

@@ -8,7 +8,7 @@
 export const NUMERICS_VERSION = 3;
 
 /** Raised when the generated ONNX graph changes, whether or not its numbers do. */
-export const GRAPH_VERSION = 2;
+export const GRAPH_VERSION = 3;
 
 /** Settings of ONNX Runtime that may change numbers; one set for all sweeps. */
 export const ENGINE = {

@@ -74,14 +74,13 @@ const divergencesTo = ({ name, distributions }: Reference, numbers: AttentionNum
     const ours = numbers.distributions.find(({ axis }) => axis === theirs.axis);
     if (ours === undefined) return [];
     const bins = commonBins(theirs.axis, ours.bins, theirs.bins);
-    const heads = (one: AttentionDistribution): Float32Array | null => (one.heads === null || bins === null ? null : withBins(floats(one.heads), one.bins, bins));
-    const means = (one: AttentionDistribution): number[] => Array.from({ length: bins ?? 0 }, (_, bin) => one.mean[bin] ?? 0);
+    const heads = (one: AttentionDistribution): Float64Array | null => (one.heads === null || bins === null ? null : withBins(floats(one.heads), one.bins, bins));
     const [p, q] = [heads(ours), heads(theirs)];
     return [{
       axis: theirs.axis,
       reference: name,
       meanOfHeads: bins !== null && p !== null && q !== null ? meanJensenShannon(p, q, bins) : null,
-      ofMean: bins === null ? null : jensenShannon(means(ours), means(theirs)),
+      ofMean: bins === null ? null : jensenShannon(withBins(ours.mean, ours.bins, bins), withBins(theirs.mean, theirs.bins, bins)),
     }];
   });
 

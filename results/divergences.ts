@@ -50,7 +50,7 @@ async function compareAll(transaction: Client, sweep: SweepId, task: number, ref
       return [{
         key,
         meanOfHeads: heads === null || theirs.heads === null ? null : headsDivergence({ heads, bins: mean.length }, { heads: theirs.heads, bins: theirs.mean.length }, bins),
-        ofMean: jensenShannon(padded(mean, bins), padded(theirs.mean, bins)),
+        ofMean: jensenShannon(withBins(mean, mean.length, bins), withBins(theirs.mean, theirs.mean.length, bins)),
       }];
     });
     if (derived.length === 0) continue;
@@ -73,9 +73,6 @@ function headsDivergence(a: Heads, b: Heads, bins: number): number | null {
   const [p, q] = [a, b].map((one) => withBins(floatsOf(one.heads), one.bins, bins));
   return p !== undefined && q?.length === p.length ? meanJensenShannon(p, q, bins) : null;
 }
-
-/** In full precision, as the store has them. */
-const padded = (mean: readonly number[], bins: number): number[] => [...mean, ...Array.from({ length: bins - mean.length }, () => 0)];
 
 function floatsOf(deflated: Uint8Array): Float32Array {
   const bytes = inflateRawSync(deflated);
