@@ -49,7 +49,7 @@ describe('the device class of a sweep', () => {
 
   it('may be one of its own', async () => {
     const plan = await large('deviceClass=h100', 'deviceClasses={h100: {provider: cuda, memoryGiB: 80, assumedTeraflops: 395}}');
-    expect([plan.deviceClass, plan.engineVersion, plan.dtype]).toEqual(['h100', 'onnxruntime-1.30.0/cuda/graph-2', 'f16']);
+    expect([plan.deviceClass, plan.engineVersion, plan.dtype]).toEqual(['h100', 'onnxruntime-1.30.0/cuda/graph-3', 'f16']);
   });
 
   it('says the dtype: float32 on a CPU; on a GPU as the weights are stored, unless the spec says', async () => {
