@@ -1,5 +1,5 @@
 /** The embedded PostgreSQL: a real server from npm on 127.0.0.1, its data in a folder, started and stopped by ropesweep. */
-import { existsSync, openSync, closeSync, readSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { RopesweepError } from '../../domain/errors.js';
@@ -16,6 +16,7 @@ import {
 } from './postgresData.js';
 import { accessFor, launch, serverAccount, type Access } from './serverAccount.js';
 import { endsWithin, spawnServer, type Exit, type ServerProcess, type StopStep } from './serverProcess.js';
+import { endOfLog, logSince } from './serverLog.js';
 
 export interface PostgresOptions {
   /** Holds data and password; made if it does not exist. */
@@ -88,7 +89,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     // The processes of a killed server end one by one and hold its shared memory until then.
     const leftovers = said.includes('pre-existing shared memory block') || said.includes('lock file "postmaster.pid" already exists');
     if (!leftovers || attempt === START_ATTEMPTS) {
-      throw new RopesweepError('STACK_FAILED', { where: options.logFile, what: `PostgreSQL ended while it started:\n${said}` });
+      throw new RopesweepError('STACK_FAILED', { where: options.logFile, what: `PostgreSQL ended while it started:\n${endOfLog(said)}` });
     }
     await sleep(Math.min(100 * 2 ** (attempt - 1), 2_000));
   }
@@ -117,7 +118,7 @@ async function attemptStart(
     if (await endsWithin(server.exited, 25)) return { said: logSince(logFile, logStart) };
     if (Date.now() > deadline) {
       await server.stop();
-      throw new RopesweepError('STACK_FAILED', { where: logFile, what: `PostgreSQL is not ready after ${READY_LIMIT_MS / 1000} s:\n${logSince(logFile, logStart)}` });
+      throw new RopesweepError('STACK_FAILED', { where: logFile, what: `PostgreSQL is not ready after ${READY_LIMIT_MS / 1000} s:\n${endOfLog(logSince(logFile, logStart))}` });
     }
   }
   try {
@@ -143,18 +144,3 @@ async function makeDatabase(adminUrl: string): Promise<void> {
 }
 
 const urlOf = (password: string, port: number, database: string): string => `postgresql://${POSTGRES_USER}:${password}@127.0.0.1:${port}/${database}`;
-
-/** What a server wrote since, at most the last 4 kB. */
-export function logSince(logFile: string, start: number): string {
-  if (!existsSync(logFile)) return '';
-  const end = statSync(logFile).size;
-  const from = Math.max(start <= end ? start : 0, end - 4_096);
-  const buffer = Buffer.alloc(end - from);
-  const file = openSync(logFile, 'r');
-  try {
-    readSync(file, buffer, 0, buffer.length, from);
-  } finally {
-    closeSync(file);
-  }
-  return buffer.toString('utf8').trim();
-}

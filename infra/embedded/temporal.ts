@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { RopesweepError } from '../../domain/errors.js';
-import { logSince } from './postgres.js';
+import { endOfLog, logSince } from './serverLog.js';
 import { endsWithin, spawnServer, type ServerProcess, type StopStep } from './serverProcess.js';
 
 export interface TemporalOptions {
@@ -73,10 +73,10 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
 function startFailure(options: TemporalOptions, said: string, ended: boolean): RopesweepError {
   if (said.includes('address already in use') || said.includes("can't set frontend port") || said.includes("can't bind to")) {
     const ports = `127.0.0.1:${options.port} or :${options.uiPort}`;
-    return new RopesweepError('PORT_TAKEN', { where: ports, what: `another program listens there, so Temporal cannot:\n${said}` });
+    return new RopesweepError('PORT_TAKEN', { where: ports, what: `another program listens there, so Temporal cannot:\n${endOfLog(said)}` });
   }
   const what = ended ? 'Temporal ended while it started' : `Temporal does not answer after ${READY_LIMIT_MS / 1000} s`;
-  return new RopesweepError('STACK_FAILED', { where: options.logFile, what: `${what}:\n${said}` });
+  return new RopesweepError('STACK_FAILED', { where: options.logFile, what: `${what}:\n${endOfLog(said)}` });
 }
 
 /** Whether the frontend serves the namespace, asked the way a client would. */
