@@ -2,7 +2,7 @@
  * Activities of the control queue: short, idempotent calls on the store. Temporal retries them while the store is lost.
  */
 import type { ShardId, SweepId } from '../domain/ids.js';
-import { shardWorkflowId } from '../domain/orchestration.js';
+import { shardWorkflowId, type Page } from '../domain/orchestration.js';
 import type { Executions, Store } from '../domain/ports.js';
 import type { SweepEndState } from '../domain/states.js';
 import { asFailure } from './failures.js';
@@ -14,9 +14,8 @@ export interface ControlPorts {
 
 export function controlActivities({ store, executions }: ControlPorts) {
   return {
-    /** Shards to start next, longest first within a checkpoint. */
-    nextShards: (input: { sweep: SweepId; limit: number; except: readonly ShardId[] }): Promise<ShardId[]> =>
-      asFailure(() => store.nextShards(input.sweep, input.limit, input.except)),
+    /** How the sweep is to be run now, and shards to start next: longest first within a checkpoint, two windows at most. */
+    nextShards: (input: { sweep: SweepId; except: readonly ShardId[] }): Promise<Page> => asFailure(() => store.nextShards(input.sweep, input.except)),
 
     /**
      * Those of the window that no workflow works on any more: ended in the store, or their workflow is gone.
@@ -30,11 +29,19 @@ export function controlActivities({ store, executions }: ControlPorts) {
         return input.open.filter((shard) => ended.has(shard) || !running.has(shardWorkflowId(input.sweep, shard)));
       }),
 
+    /** Shards that wait in a queue are served with the new priority; those that run go on. */
+    prioritise: (input: { sweep: SweepId; open: readonly ShardId[]; priority: number }): Promise<void> =>
+      asFailure(() => executions.prioritise(input.open.map((shard) => shardWorkflowId(input.sweep, shard)), input.priority)),
+
+    /** Cuts what is left of a shard that kills its slot in two. */
+    splitShard: (input: { shard: ShardId; crashes: number }): Promise<{ parts: number }> =>
+      asFailure(async () => ({ parts: await store.splitShard(input.shard, input.crashes) })),
+
     failShard: (input: { shard: ShardId; code: string; reason: string; attempts: number }): Promise<void> =>
       asFailure(() => store.failShard(input.shard, input.code, input.reason, input.attempts)),
 
-    finishSweep: (input: { sweep: SweepId; state: SweepEndState | null }): Promise<SweepEndState> =>
-      asFailure(() => store.finishSweep(input.sweep, input.state)),
+    finishSweep: (input: { sweep: SweepId; state: SweepEndState | null; reason: string | null }): Promise<SweepEndState> =>
+      asFailure(() => store.finishSweep(input.sweep, input.state, input.reason)),
   };
 }
 

@@ -10,7 +10,7 @@ import pRetry from 'p-retry';
 import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ShardId } from '../domain/ids.js';
 import type { CellResult } from '../domain/measurement.js';
-import { FAILURES, HEARTBEAT } from '../domain/orchestration.js';
+import { FAILURES, HEARTBEAT, type Failure } from '../domain/orchestration.js';
 import type { Lease, Place, SlotPool, Store } from '../domain/ports.js';
 import type { ShardJob } from '../domain/slot.js';
 import { toFailure } from './failures.js';
@@ -27,7 +27,7 @@ const WRITE_EVERY_MS = 500;
 
 export function evaluateActivities(ports: EvaluatePorts) {
   return {
-    evaluateShard: async (input: { shard: ShardId }): Promise<{ cells: number }> => {
+    evaluateShard: async (input: { shard: ShardId }): Promise<Evaluated> => {
       const context = Context.current();
       const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT.everyMs);
       try {
@@ -44,12 +44,18 @@ export function evaluateActivities(ports: EvaluatePorts) {
 
 export type EvaluateActivities = ReturnType<typeof evaluateActivities>;
 
-async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<{ cells: number }> {
+interface Evaluated {
+  readonly cells: number;
+  /** What every cell failed of; null where one has numbers. */
+  readonly failure: Failure | null;
+}
+
+async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
   const leased = await untilStoreIsBack(() => store.lease(shard, slots.place), signal);
-  if (leased === null) return { cells: 0 };
+  if (leased === null) return { cells: 0, failure: null };
   if (leased.job.cells.length === 0) {
-    await untilStoreIsBack(() => store.finishShard(leased.lease, null), signal);
-    return { cells: 0 };
+    await untilStoreIsBack(() => store.finishShard(leased.lease, null, null), signal);
+    return { cells: 0, failure: null };
   }
   const writer = new ResultWriter(store, slots.place, leased.lease, signal);
   const [stats, failure] = await settle(async () => {
@@ -59,10 +65,18 @@ async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: S
   });
   // Whatever ended the job, what was measured is kept, and the first thing that went wrong is the one that is told.
   const [, refusal] = await settle(() => writer.close());
-  const [, unfinished] = await settle(() => untilStoreIsBack(() => store.finishShard(leased.lease, stats), signal));
-  const first = refusal ?? failure ?? unfinished;
+  const told = refusal ?? failure;
+  const [, unfinished] = await settle(() => untilStoreIsBack(() => store.finishShard(leased.lease, stats, told === null ? null : attemptFailure(told, signal)), signal));
+  const first = told ?? unfinished;
   if (first !== null) throw first;
-  return { cells: writer.written };
+  return { cells: writer.written, failure: writer.commonFailure };
+}
+
+/** Why an attempt failed, as its row keeps it. */
+function attemptFailure(error: Error, signal: AbortSignal): Failure {
+  if (!signal.aborted) return { code: error instanceof RopesweepError ? error.code : 'INTERNAL', reason: error.message };
+  const ending = endedBy(signal.reason);
+  return { code: ending instanceof ApplicationFailure ? FAILURES.draining : 'CANCELLED', reason: ending.message };
 }
 
 async function settle<Result>(work: () => Promise<Result>): Promise<[Result, null] | [null, Error]> {
@@ -76,6 +90,9 @@ async function settle<Result>(work: () => Promise<Result>): Promise<[Result, nul
 /** Collects results and writes them in batches, in order, one write at a time. */
 class ResultWriter {
   written = 0;
+  /** Of the cells so far: what they all failed of. */
+  commonFailure: Failure | null = null;
+  private results = 0;
   private waiting: CellResult[] = [];
   private writing: Promise<void> = Promise.resolve();
   private failure: Error | null = null;
@@ -98,6 +115,9 @@ class ResultWriter {
 
   add(result: CellResult): void {
     this.waiting.push(result);
+    const failure = result.state === 'failed' || result.state === 'infeasible' ? { code: result.code, reason: result.reason } : null;
+    this.commonFailure = failure !== null && (this.results === 0 || this.commonFailure?.code === failure.code) ? (this.commonFailure ?? failure) : null;
+    this.results += 1;
   }
 
   /** Writes what is left. @throws what an earlier write threw. */

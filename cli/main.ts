@@ -20,7 +20,7 @@ import { ropeCommand } from './rope.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
 import { textCommand } from './text.js';
-import { VERSION } from './version.js';
+import { VERSION } from '../infra/version.js';
 
 export function program(): Command {
   const model = new Command('model').description('Look at, run and fetch one checkpoint.').addCommand(inspectCommand()).addCommand(verifyCommand()).addCommand(forwardCommand()).addCommand(fetchCommand());

@@ -7,7 +7,6 @@
 import { classProvider, parseDevice } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
-import { evaluationQueue } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
@@ -20,7 +19,7 @@ import type { RunEvent } from './output.js';
 import { planSweep, type SweepFile } from './planning.js';
 import type { RunDisplay } from './progress.js';
 import { isStopped, Stopped, stopRequests, unlessStopped } from './stopRequests.js';
-import { submitWorkflow } from './submitWorkflow.js';
+import { SweepWorkflows } from './sweepWorkflows.js';
 import { OwnerGone, watch } from './watch.js';
 
 export type Finished = Extract<RunEvent, { event: 'finished' }>;
@@ -118,7 +117,7 @@ async function reachEnd(context: Context): Promise<SweepEndState> {
   if (plan.counts.new > 0) return compute(context);
   // Nothing to compute: no Temporal, no worker. Whoever runs the sweep already writes its end.
   if (connections.attached === null) return store.finishSweep(plan.sweep, null);
-  return watch({ store, sweep: plan.sweep, workflow: null, display: options.display, stop, connections });
+  return watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows: null, display: options.display, stop, connections });
 }
 
 /** Starts what computes and waits for the end of the sweep. */
@@ -140,19 +139,14 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
       })
     : null;
   try {
-    const workflow = await submitWorkflow(temporal, {
-      sweep: plan.sweep,
-      concurrency: spec.concurrency,
-      evaluationQueue: evaluationQueue(spec.deviceClass),
-      maximumAttempts: spec.maximumAttempts,
-      reconcileSeconds: 30,
-    });
+    const workflows = await SweepWorkflows.open(temporal);
     try {
-      display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflow.uiUrl });
-      const ended = watch({ store, sweep: plan.sweep, workflow, display, stop, connections });
+      await workflows.start(plan.sweep);
+      display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflows.uiUrl(plan.sweep) });
+      const ended = watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows, display, stop, connections });
       return await Promise.race([ended, connections.failed, ...(worker === null ? [] : [worker.failed])]);
     } finally {
-      await workflow.close();
+      await workflows.close();
     }
   } finally {
     await worker?.stop();

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RopesweepError } from '../domain/errors.js';
 import type { SweepId } from '../domain/ids.js';
 import type { Store, SweepStatus } from '../domain/ports.js';
-import type { SweepEndState } from '../domain/states.js';
+import { isEnded, type SweepEndState } from '../domain/states.js';
 import type { Connections } from '../infra/connections.js';
 import { RateMeter, type RunDisplay } from './progress.js';
-import type { SubmittedWorkflow } from './submitWorkflow.js';
+import type { SweepWorkflows } from './sweepWorkflows.js';
 
 const LOOK_EVERY_MS = 300;
 /** Looks between two questions to Temporal. */
@@ -24,36 +24,37 @@ export class OwnerGone extends Error {
 export interface Watched {
   readonly store: Store;
   readonly sweep: SweepId;
+  readonly deviceClass: string;
   /** null when another process submitted it. */
-  readonly workflow: SubmittedWorkflow | null;
+  readonly workflows: SweepWorkflows | null;
   readonly display: RunDisplay;
   readonly stop: AbortSignal;
   readonly connections: Connections;
 }
 
-export async function watch({ store, sweep, workflow, display, stop, connections }: Watched): Promise<SweepEndState> {
+export async function watch({ store, sweep, deviceClass, workflows, display, stop, connections }: Watched): Promise<SweepEndState> {
   const meter = new RateMeter();
   let unattended: Unattended = { queues: '', said: false };
   for (let looks = 1; !stop.aborted; looks += 1) {
     const status = await look(store, sweep);
     if (status !== null) {
       display.progress(status, meter.measure(status, Date.now()));
-      if (status.state !== 'running') {
-        await workflow?.ended(CLOSE_MS);
+      if (isEnded(status.state)) {
+        await workflows?.ended(sweep, CLOSE_MS);
         return status.state;
       }
     }
     if (connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack is gone');
-    if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflow?.running()) === false) {
+    if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflows?.running(sweep)) === false) {
       // Terminated by hand: nobody will write the end any more. It may just have been written, so look again.
       const last = await look(store, sweep);
-      if (last !== null && last.state !== 'running') return last.state;
+      if (last !== null && isEnded(last.state)) return last.state;
       if (last !== null) {
-        display.emit({ event: 'notice', message: `the workflow of the sweep is gone: ${(await workflow?.ending()) ?? ''}` });
+        display.emit({ event: 'notice', message: `the workflow of the sweep is gone: ${(await workflows?.ending(sweep)) ?? ''}` });
         return store.finishSweep(sweep, 'stopped');
       }
     }
-    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = await sayUnattended(workflow, display, unattended);
+    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = await sayUnattended((await workflows?.unattended(deviceClass)) ?? [], display, unattended);
     await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   return 'stopped';
@@ -66,8 +67,8 @@ interface Unattended {
 }
 
 /** Says, once, which queues no worker polls: a sweep that waits must say what for. Twice in a row, for a worker may just be starting. */
-async function sayUnattended(workflow: SubmittedWorkflow | null, display: RunDisplay, before: Unattended): Promise<Unattended> {
-  const queues = ((await workflow?.unattended()) ?? []).join(' and ');
+function sayUnattended(polledByNone: readonly string[], display: RunDisplay, before: Unattended): Unattended {
+  const queues = polledByNone.join(' and ');
   if (queues === '' || queues !== before.queues) return { queues, said: false };
   if (!before.said) display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows)` });
   return { queues, said: true };

@@ -3,7 +3,7 @@
  * workflow code imports this file.
  */
 import type { ShardId, SweepId } from './ids.js';
-import type { SweepEndState } from './states.js';
+import type { SweepEndState, SweepState } from './states.js';
 
 /** Queue of workflows and of store activities. */
 export const CONTROL_QUEUE = 'ropesweep-control';
@@ -13,28 +13,87 @@ export const evaluationQueue = (deviceClass: string): string => `ropesweep-evalu
 export const sweepWorkflowId = (sweep: SweepId): string => `sweep/${sweep}`;
 export const shardWorkflowId = (sweep: SweepId, shard: ShardId): string => `sweep/${sweep}/shard/${shard.slice(0, 16)}`;
 
+/** More children than this would burden one workflow. */
+export const MAXIMUM_CONCURRENCY = 500;
+/** Temporal's priority keys: 1 is served first. */
+export const LOWEST_PRIORITY = 5;
+export const DEFAULT_PRIORITY = 3;
+
 export interface SweepInput {
   readonly sweep: SweepId;
-  /** Shards in flight at once. */
-  readonly concurrency: number;
-  readonly evaluationQueue: string;
-  readonly maximumAttempts: number;
   /** Seconds between two comparisons of the window with the store and with Temporal. */
   readonly reconcileSeconds: number;
   /** Shards in flight, carried over continue-as-new. */
   readonly open?: readonly ShardId[];
 }
 
-export interface ShardInput {
-  readonly sweep: SweepId;
-  readonly shard: ShardId;
-  readonly evaluationQueue: string;
+/** How a sweep is to be run, as the store says it now: its spec's wishes, or what somebody set since. */
+export interface SweepControl {
+  readonly state: SweepState;
+  /** Shards in flight at once. */
+  readonly concurrency: number;
+  readonly priority: number;
   readonly maximumAttempts: number;
+  /** Why nothing new is to be started although cells are left (the failure budget); null = go on. */
+  readonly spent: string | null;
 }
 
+/** A shard to start. */
+export interface ShardStart {
+  readonly shard: ShardId;
+  readonly evaluationQueue: string;
+  /** Slot crashes of the shards that it was split from. */
+  readonly crashes: number;
+}
+
+/** What the store answers a window that asks for more. */
+export interface Page {
+  readonly control: SweepControl;
+  readonly shards: readonly ShardStart[];
+  /** Whether they are canaries: nothing else is to be started until one of them went well. */
+  readonly canary: boolean;
+}
+
+export interface ShardInput extends ShardStart {
+  readonly sweep: SweepId;
+  readonly maximumAttempts: number;
+  readonly priority: number;
+}
+
+/** Why something failed: an error code and a sentence. */
+export interface Failure {
+  readonly code: string;
+  readonly reason: string;
+}
+
+/**
+ * done: every cell has a measurement or an outcome, or the shard is not to be evaluated now (its sweep is paused or has ended).
+ * split: it crashed its slot and was cut in two. failed: quarantined.
+ */
 export interface ShardEnd {
   readonly shard: ShardId;
-  readonly state: 'done' | 'failed' | 'cancelled';
+  readonly state: 'done' | 'split' | 'failed' | 'cancelled';
+  /** What all of its cells failed of; null where one went well. */
+  readonly failure: Failure | null;
+}
+
+/** What a shard's workflow says of itself to who asks why nothing gets on. */
+export interface ShardSituation {
+  readonly shard: ShardId;
+  readonly phase: 'evaluating' | 'backing off' | 'ending';
+  /** Milliseconds since the epoch at which it is tried again; null unless it backs off. */
+  readonly untilMs: number | null;
+  readonly tried: number;
+  /** Of the last attempt that failed. */
+  readonly failure: Failure | null;
+}
+
+/** What a sweep's workflow says of itself. */
+export interface SweepSituation {
+  readonly control: SweepControl | null;
+  readonly open: readonly ShardId[];
+  /** Canaries whose end the window waits for. */
+  readonly canaries: readonly ShardId[];
 }
 
 export interface SweepEnd {
@@ -44,9 +103,11 @@ export interface SweepEnd {
 export const SIGNALS = {
   /** To the sweep: a shard's workflow ended. */
   shardEnded: 'shardEnded',
-  /** To the sweep: the store has new shards (a bigger revision, or a submission after a kill). */
-  extend: 'extend',
+  /** To the sweep: the store has news (new shards, another concurrency, priority or state). */
+  news: 'news',
 } as const;
+
+export const QUERIES = { situation: 'situation' } as const;
 
 /** Types of ApplicationFailure that evaluateShard throws and the shard workflow decides by: error codes, and draining. */
 export const FAILURES = {
@@ -54,6 +115,8 @@ export const FAILURES = {
   diskFull: 'DISK_FULL',
   leaseLost: 'LEASE_LOST',
   draining: 'DRAINING',
+  slotCrashed: 'SLOT_CRASHED',
+  slotSilent: 'SLOT_SILENT',
 } as const;
 
 /** How often a slot's parent heartbeats, and when Temporal gives it up; milliseconds. */

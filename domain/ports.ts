@@ -3,6 +3,7 @@
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
+import type { Failure, Page } from './orchestration.js';
 import type { Plan } from './plan.js';
 import type { FromSlot, ShardJob } from './slot.js';
 import type { SweepSpec } from './spec.js';
@@ -78,7 +79,11 @@ export interface OutcomeRow {
   readonly attempts: number;
 }
 
-/** A worker as the registry shows it. */
+/** ready: takes work; draining: was told to stop; aside: failed where others did not, and takes no more. */
+export const WORKER_STATES = ['ready', 'draining', 'aside'] as const;
+export type WorkerState = (typeof WORKER_STATES)[number];
+
+/** A worker as it registers. */
 export interface WorkerRow {
   readonly id: string;
   readonly host: string;
@@ -87,6 +92,35 @@ export interface WorkerRow {
   readonly slots: number;
   readonly fingerprint: string;
   readonly selfTest: 'passed' | 'failed';
+  /** Of one device, or of the node. */
+  readonly memoryBytes: number | null;
+  /** Of ropesweep. */
+  readonly version: string;
+}
+
+/** What changes while a worker lives. */
+export interface WorkerBeat {
+  readonly draining: boolean;
+  /** Checkpoints that its slots hold. */
+  readonly loaded: readonly WeightsId[];
+}
+
+export interface WorkerStanding {
+  readonly state: WorkerState;
+  /** Why it was set aside. */
+  readonly reason: string | null;
+}
+
+/** What a person asks of a sweep; each may be said again without harm. */
+export type SweepWish =
+  | { readonly verb: 'pause' | 'resume' | 'stop' | 'cancel' }
+  | { readonly verb: 'set'; readonly concurrency?: number; readonly priority?: number };
+
+export interface Steered {
+  readonly before: SweepState;
+  readonly after: SweepState;
+  readonly concurrency: number;
+  readonly priority: number;
 }
 
 export interface Submission {
@@ -107,24 +141,35 @@ export interface Store {
   submit(spec: SweepSpec, plan: Plan): Promise<Submission>;
 
   // orchestration
-  /** Shards to start, longest first within a checkpoint; never one of `except`. */
-  nextShards(sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<ShardId[]>;
+  /** How the sweep is to be run now, and shards to start, longest first within a checkpoint; never one of `except`. */
+  nextShards(sweep: SweepId, except: readonly ShardId[]): Promise<Page>;
   /** Those of `shards` that have ended (done, failed, superseded). */
   endedShards(shards: readonly ShardId[]): Promise<ShardId[]>;
-  /** A new lease on a shard, or null if it has ended. */
+  /** A new lease on a shard, or null if it has ended or its sweep does not run. */
   lease(shard: ShardId, place: Place): Promise<LeasedShard | null>;
   /** Writes results; first writer wins. Throws LEASE_LOST if a newer lease exists. */
   record(lease: Lease, place: Place, results: readonly CellResult[]): Promise<void>;
-  /** Ends a shard: done if every cell has a measurement or outcome, else planned again. */
-  finishShard(lease: Lease, stats: ShardStats | null): Promise<void>;
+  /** Ends an attempt: the shard is done if every cell has a measurement or outcome, else planned again. */
+  finishShard(lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void>;
+  /**
+   * Cuts what is left of a shard that killed its slot in two shards that know how often it did.
+   * @returns how many parts: 0 for a shard with one cell left, which stays as it is
+   */
+  splitShard(shard: ShardId, crashes: number): Promise<number>;
   /** Quarantines what is left of a shard with the reason of its last attempt. */
   failShard(shard: ShardId, code: string, reason: string, attempts: number): Promise<void>;
   /** Done or incomplete by the cells' states, unless `state` says stopped or cancelled. */
-  finishSweep(sweep: SweepId, state: SweepEndState | null): Promise<SweepEndState>;
+  finishSweep(sweep: SweepId, state: SweepEndState | null, reason?: string | null): Promise<SweepEndState>;
+  /**
+   * What a person wants of a sweep.
+   * @throws RopesweepError SWEEP_UNKNOWN, or SWEEP_STATE where the sweep's state does not allow it
+   */
+  steer(sweep: SweepId, wish: SweepWish): Promise<Steered>;
 
   // registry
   registerWorker(worker: WorkerRow): Promise<void>;
-  heartbeatWorker(id: string): Promise<void>;
+  /** Says that the worker lives, and returns what the store thinks of it; null where its row is gone. */
+  heartbeatWorker(id: string, beat: WorkerBeat): Promise<WorkerStanding | null>;
   unregisterWorker(id: string): Promise<void>;
 
   // views
@@ -150,4 +195,6 @@ export interface SlotPool {
 export interface Executions {
   /** Those of the workflow ids that are running now. */
   running(workflowIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Activities of these workflows that wait in a queue get this priority. */
+  prioritise(workflowIds: readonly string[], priority: number): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { deviceClassSchema } from './device.js';
 import { COMPUTE_DTYPES } from './engine.js';
 import { methodSchema } from './method.js';
+import { DEFAULT_PRIORITY, LOWEST_PRIORITY, MAXIMUM_CONCURRENCY } from './orchestration.js';
 import { taskSchema } from './taskSpec.js';
 
 export type { HaystackSpec, NeedleSpec, TemplateSpec } from './promptSpec.js';
@@ -63,7 +64,16 @@ export const sweepSpecSchema = z.strictObject({
     .describe("Compute dtype. auto: f32 on a CPU; on a GPU the checkpoint's own half precision."),
   deviceClass: deviceClassName.default('cpu').describe('Workers of this class evaluate the cells: cpu, cuda-24, cuda-40, cuda-80, cuda-141, webgpu, or one of deviceClasses.'),
   deviceClasses: z.record(deviceClassName, deviceClassSchema).default({}).describe('Device classes of your own, by name.'),
-  concurrency: z.int().positive().max(500).default(16).describe('Shards in flight at once.'),
+  concurrency: z.int().positive().max(MAXIMUM_CONCURRENCY).default(16).describe('Shards in flight at once (ropesweep set changes it while the sweep runs).'),
+  priority: z.int().min(1).max(LOWEST_PRIORITY).default(DEFAULT_PRIORITY).describe('1 is served first, 5 last; sweeps of one priority share the workers evenly.'),
+  canary: z.boolean().default(true).describe('Evaluate the cheapest and the dearest shard first, and stop early if both fail for the same reason.'),
+  failureBudget: z
+    .strictObject({
+      cells: z.int().nonnegative().optional().describe('Failed cells that are tolerated.'),
+      share: z.number().min(0).max(1).optional().describe('Share of all cells that may fail, 0..1.'),
+    })
+    .optional()
+    .describe('With more failed cells than this nothing new is started and the sweep ends incomplete; absent: it goes on to the last cell.'),
   maximumAttempts: z.int().positive().max(20).default(5).describe('Attempts of a shard, and of a cell that kills its slot, before quarantine.'),
   mixFingerprints: z
     .enum(['perArm', 'allow', 'refuse'])

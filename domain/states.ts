@@ -29,10 +29,18 @@ export type CellOrigin = (typeof CELL_ORIGINS)[number];
 export const SHARD_STATES = ['planned', 'leased', 'done', 'failed', 'superseded'] as const;
 export type ShardState = (typeof SHARD_STATES)[number];
 
-/** running -> done | incomplete | stopped | cancelled; any of those -> running when the sweep is run again. */
-export const SWEEP_STATES = ['running', 'done', 'incomplete', 'stopped', 'cancelled'] as const;
+/** The ends of a sweep; from any of them it is running again when it is run again. */
+export const SWEEP_END_STATES = ['done', 'incomplete', 'stopped', 'cancelled'] as const;
+export type SweepEndState = (typeof SWEEP_END_STATES)[number];
+
+/**
+ * running: shards are started. paused: none is started, those in flight go on to their end. stopping: like paused, and the
+ * sweep ends stopped when the last one has ended. cancelling: those in flight are being killed.
+ */
+export const SWEEP_STATES = ['running', 'paused', 'stopping', 'cancelling', ...SWEEP_END_STATES] as const;
 export type SweepState = (typeof SWEEP_STATES)[number];
-export type SweepEndState = Exclude<SweepState, 'running'>;
+
+export const isEnded = (state: SweepState): state is SweepEndState => SWEEP_END_STATES.some((end) => end === state);
 
 const CELL_NEXT: Record<CellState, readonly CellState[]> = {
   planned: ['measured', 'diverged', 'infeasible', 'failed'],
@@ -49,7 +57,10 @@ const SHARD_NEXT: Record<ShardState, readonly ShardState[]> = {
   superseded: [],
 };
 const SWEEP_NEXT: Record<SweepState, readonly SweepState[]> = {
-  running: ['done', 'incomplete', 'stopped', 'cancelled'],
+  running: ['paused', 'stopping', 'cancelling', ...SWEEP_END_STATES],
+  paused: ['running', 'stopping', 'cancelling', ...SWEEP_END_STATES],
+  stopping: ['running', 'cancelling', ...SWEEP_END_STATES],
+  cancelling: ['running', ...SWEEP_END_STATES],
   done: ['running'],
   incomplete: ['running'],
   stopped: ['running'],

@@ -1,8 +1,8 @@
 /**
- * Which shards are to start, and taking hold of one.
+ * Taking hold of a shard.
  */
 import { RopesweepError } from '../domain/errors.js';
-import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
+import type { CellKey, ShardId } from '../domain/ids.js';
 import { tableAt, type NamedTable } from '../domain/plan.js';
 import type { LeasedShard, Place } from '../domain/ports.js';
 import type { ComputeDtype } from '../domain/engine.js';
@@ -10,17 +10,9 @@ import type { JobCellOf, ShardJob } from '../domain/slot.js';
 import type { AxesOf, ResolvedTask, TaskKind } from '../domain/task.js';
 import { adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
+import { openAttempt } from './attempts.js';
 import { findShard, lockShard, refuseMixed, type ShardRow } from './shardRow.js';
 import { OPEN_SHARDS, shardStatesBefore } from './transitions.js';
-
-/** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
-export async function nextShards(client: Client, sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<ShardId[]> {
-  const rows = await client.$queryRaw<{ id: ShardId }[]>`
-    SELECT id FROM shards
-    WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[]) AND id <> ALL (${except}::text[])
-    ORDER BY ordinal, id LIMIT ${limit}`;
-  return rows.map((row) => row.id);
-}
 
 export async function endedShards(client: Client, shards: readonly ShardId[]): Promise<ShardId[]> {
   const rows = await client.$queryRaw<{ id: ShardId }[]>`
@@ -39,7 +31,7 @@ export async function lease(transaction: Client, shard: ShardId, place: Place): 
   const before = await lockShard(transaction, shard);
   if (!shardStatesBefore('leased').includes(before.state)) return null;
   const row = await findShard(transaction, shard);
-  // A sweep that was stopped or cancelled starts nothing more, whatever workflow still asks.
+  // A sweep that is paused or has ended starts nothing more, whatever workflow still asks.
   const sweep = await transaction.sweep.findUniqueOrThrow({ where: { id: row.sweep }, select: { state: true } });
   if (sweep.state !== 'running') return null;
   refuseMixed(row, place);
@@ -47,6 +39,7 @@ export async function lease(transaction: Client, shard: ShardId, place: Place): 
   await transaction.$executeRaw`
     UPDATE shards SET state = 'leased', lease = lease + 1, attempts = attempts + 1, leased_by = ${place.worker}, leased_at = now()
     WHERE id = ${shard}`;
+  await openAttempt(transaction, { shard, number: row.lease + 1 }, place);
   return { lease: { shard, number: row.lease + 1 }, attempt: row.attempts + 1, job: await jobOf(transaction, row) };
 }
 

@@ -4,7 +4,9 @@
 import type { CellKey, ShardId } from '../domain/ids.js';
 import type { ShardStats } from '../domain/measurement.js';
 import type { Lease } from '../domain/ports.js';
+import type { Failure } from '../domain/orchestration.js';
 import { adoptForCells, adoptForShard } from './adoption.js';
+import { closeAttempt } from './attempts.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
 import { insertOutcomes } from './recording.js';
@@ -19,10 +21,11 @@ const openCells = (client: Client, shard: ShardId) =>
  *
  * @throws RopesweepError LEASE_LOST
  */
-export async function finishShard(transaction: Client, lease: Lease, stats: ShardStats | null): Promise<void> {
+export async function finishShard(transaction: Client, lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void> {
   const row = await lockShard(transaction, lease.shard);
   if (row.lease !== lease.number || row.state === 'superseded' || row.state === 'failed') throw leaseLost(lease, row);
   if (row.state !== 'leased') return;
+  await closeAttempt(transaction, lease, failure);
   await adoptForShard(transaction, lease.shard);
   const open = await openCells(transaction, lease.shard);
   const none = { promptTokens: 0, distinctTokens: 0, computedTokens: 0, completionTokens: 0, loadSeconds: 0, runSeconds: 0 };
@@ -35,6 +38,7 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
       distinctTokens: { increment: BigInt(distinctTokens) },
       computedTokens: { increment: BigInt(computedTokens) },
       completionTokens: { increment: BigInt(completionTokens) },
+      loads: { increment: loadSeconds > 0 ? 1 : 0 },
       loadSeconds: { increment: loadSeconds },
       runSeconds: { increment: runSeconds },
     },

@@ -3,18 +3,21 @@
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
+import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
-import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Store, Submission, SweepStatus, WorkerRow } from '../domain/ports.js';
+import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
-import { endedShards, lease, nextShards } from './leases.js';
+import { nextShards, steer } from './control.js';
+import { endedShards, lease } from './leases.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
 import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
 import { sweepRows } from './rows.js';
 import { failShard, finishShard } from './shardEnd.js';
+import { splitShard } from './split.js';
 import { outcomes, status, sweeps } from './status.js';
 import { submit } from './submission.js';
 import { finishSweep } from './sweepEnd.js';
@@ -46,8 +49,8 @@ export class PrismaStore implements Store {
     return this.database.write((transaction) => submit(transaction, spec, plan));
   }
 
-  nextShards(sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<ShardId[]> {
-    return this.database.read((client) => nextShards(client, sweep, limit, except));
+  nextShards(sweep: SweepId, except: readonly ShardId[]): Promise<Page> {
+    return this.database.read((client) => nextShards(client, sweep, except));
   }
 
   endedShards(shards: readonly ShardId[]): Promise<ShardId[]> {
@@ -62,24 +65,32 @@ export class PrismaStore implements Store {
     return this.database.write((transaction) => record(transaction, held, place, results));
   }
 
-  finishShard(held: Lease, stats: ShardStats | null): Promise<void> {
-    return this.database.write((transaction) => finishShard(transaction, held, stats));
+  finishShard(held: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void> {
+    return this.database.write((transaction) => finishShard(transaction, held, stats, failure));
+  }
+
+  splitShard(shard: ShardId, crashes: number): Promise<number> {
+    return this.database.write((transaction) => splitShard(transaction, shard, crashes));
   }
 
   failShard(shard: ShardId, code: string, reason: string, attempts: number): Promise<void> {
     return this.database.write((transaction) => failShard(transaction, shard, code, reason, attempts));
   }
 
-  finishSweep(sweep: SweepId, state: SweepEndState | null): Promise<SweepEndState> {
-    return this.database.write((transaction) => finishSweep(transaction, sweep, state));
+  finishSweep(sweep: SweepId, state: SweepEndState | null, reason: string | null = null): Promise<SweepEndState> {
+    return this.database.write((transaction) => finishSweep(transaction, sweep, state, reason));
+  }
+
+  steer(sweep: SweepId, wish: SweepWish): Promise<Steered> {
+    return this.database.write((transaction) => steer(transaction, sweep, wish));
   }
 
   registerWorker(worker: WorkerRow): Promise<void> {
     return this.database.write((transaction) => registerWorker(transaction, worker));
   }
 
-  heartbeatWorker(id: string): Promise<void> {
-    return this.database.read((client) => heartbeatWorker(client, id));
+  heartbeatWorker(id: string, beat: WorkerBeat): Promise<WorkerStanding | null> {
+    return this.database.read((client) => heartbeatWorker(client, id, beat));
   }
 
   unregisterWorker(id: string): Promise<void> {

@@ -96,7 +96,7 @@ async function insertRevision(transaction: Client, number: number, spec: SweepSp
       resultBytes: BigInt(plan.cost.resultBytes),
     },
   });
-  await transaction.sweep.update({ where: { id: plan.sweep }, data: { revision: number } });
+  await transaction.sweep.update({ where: { id: plan.sweep }, data: { revision: number, concurrency: spec.concurrency, priority: spec.priority } });
 }
 
 async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly PlannedArm[]): Promise<void> {
@@ -331,5 +331,5 @@ async function pinFingerprints(transaction: Client, sweep: SweepId, spec: SweepS
 async function resume(transaction: Client, sweep: SweepId): Promise<void> {
   const { planned } = await transaction.sweepProgress.findUniqueOrThrow({ where: { sweepId: sweep } });
   const state = planned > 0 ? 'running' : await endState(transaction, sweep);
-  await transaction.$executeRaw`UPDATE sweeps SET state = ${state}::sweep_state, updated_at = now() WHERE id = ${sweep}`;
+  await transaction.$executeRaw`UPDATE sweeps SET state = ${state}::sweep_state, reason = NULL, updated_at = now() WHERE id = ${sweep}`;
 }

@@ -3,7 +3,7 @@
  */
 import { RopesweepError } from '../domain/errors.js';
 import type { SweepId } from '../domain/ids.js';
-import type { SweepEndState } from '../domain/states.js';
+import { isEnded, type SweepEndState } from '../domain/states.js';
 import { adoptForSweep } from './adoption.js';
 import type { Client } from './database.js';
 import { sweepStatesBefore } from './transitions.js';
@@ -24,7 +24,7 @@ export async function endState(transaction: Client, sweep: SweepId): Promise<'do
 }
 
 /** Ends a running sweep and hands its leased shards back; one that ended before keeps its state, which is returned. */
-export async function finishSweep(transaction: Client, sweep: SweepId, state: SweepEndState | null): Promise<SweepEndState> {
+export async function finishSweep(transaction: Client, sweep: SweepId, state: SweepEndState | null, reason: string | null = null): Promise<SweepEndState> {
   await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
   // The lease number goes up: an attempt that outlives the sweep must not write into the next run of it.
   await transaction.$executeRaw`
@@ -33,10 +33,10 @@ export async function finishSweep(transaction: Client, sweep: SweepId, state: Sw
   await adoptForSweep(transaction, sweep);
   const end = state ?? (await endState(transaction, sweep));
   const changed = await transaction.$executeRaw`
-    UPDATE sweeps SET state = ${end}::sweep_state, updated_at = now()
+    UPDATE sweeps SET state = ${end}::sweep_state, reason = ${reason}, updated_at = now()
     WHERE id = ${sweep} AND state = ANY (${sweepStatesBefore(end)}::sweep_state[])`;
   if (changed > 0) return end;
   const row = await transaction.sweep.findUnique({ where: { id: sweep } });
   if (row === null) throw new RopesweepError('SWEEP_UNKNOWN', { where: `sweep ${sweep}`, what: 'it was never submitted' });
-  return row.state === 'running' ? end : row.state;
+  return isEnded(row.state) ? row.state : end;
 }

@@ -1,5 +1,5 @@
 /** The Executions port over a Temporal client. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { ServiceError, WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import type { Executions } from '../domain/ports.js';
 
 export const temporalExecutions = (client: Client): Executions => ({
@@ -16,5 +16,23 @@ export const temporalExecutions = (client: Client): Executions => ({
       }),
     );
     return new Set(running.flat());
+  },
+  prioritise: async (workflowIds, priority) => {
+    await Promise.all(
+      workflowIds.map(async (workflowId) => {
+        try {
+          await client.workflowService.updateActivityOptions({
+            namespace: client.options.namespace,
+            execution: { workflowId },
+            type: 'evaluateShard',
+            activityOptions: { priority: { priorityKey: priority } },
+            updateMask: { paths: ['priority.priorityKey'] },
+          });
+        } catch (error) {
+          // Its activity ended meanwhile, or backs off: the next one is scheduled with the priority of its start.
+          if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) throw error;
+        }
+      }),
+    );
   },
 });

@@ -5,33 +5,27 @@
  * both, in a cluster one control worker serves many evaluation workers. SIGTERM drains: shards are handed back.
  */
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Command, Option } from 'commander';
 import pRetry from 'p-retry';
 import { controlActivities } from '../activities/control.js';
-import { evaluateActivities } from '../activities/evaluate.js';
 import { EXIT, RopesweepError } from '../domain/errors.js';
-import { CONTROL_QUEUE, HEARTBEAT, evaluationQueue } from '../domain/orchestration.js';
-import type { Place, Store } from '../domain/ports.js';
-import { CPU, deviceText, parseDevice, type Device } from '../domain/device.js';
-import { engineVersion } from '../domain/engine.js';
+import { CONTROL_QUEUE } from '../domain/orchestration.js';
+import type { Store } from '../domain/ports.js';
+import { CPU, parseDevice, type Device } from '../domain/device.js';
 import { float32Cache } from '../infra/cacheFolder.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
 import { temporalFromEnvironment } from '../infra/connections.js';
 import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
-import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { migrate } from '../results/migrate.js';
 import { openStore } from '../results/store.js';
-import { fingerprint } from '../runtime/fingerprint.js';
+import { classOf, openEvaluation, type CommonOptions } from './evaluationWorker.js';
 import { temporalExecutions } from './executions.js';
 import { chooseSlots } from './slots.js';
-import { ForkedSlots } from './slotPool.js';
-import { weightsVerifier } from './verifyWeights.js';
 
 interface Options {
   readonly control: boolean;
@@ -90,20 +84,18 @@ async function run(options: Options): Promise<void> {
 
   const connection = options.control ? await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions)) : null;
   const control = connection === null ? [] : [await controlWorker(common, store, new Client({ connection, namespace }))];
-  const evaluation = await evaluationWorker(common, store, options);
-  stop.drainInstead([...control, ...evaluation.workers]);
+  const evaluation = await openEvaluation(common, store, options);
+  const drained = stop.drainInstead([...control, ...(evaluation === null ? [] : [evaluation.worker])]);
   process.send?.({ kind: 'ready' });
   try {
-    await Promise.all([...control, ...evaluation.workers].map((worker) => worker.run()));
+    await Promise.all([...control.map((worker) => worker.run()), evaluation?.run(drained)]);
   } finally {
-    await evaluation.close();
+    await evaluation?.close();
     await store.close();
     await connection?.close();
     await native.close();
   }
 }
-
-type CommonOptions = Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime'>;
 
 /**
  * SIGTERM, SIGINT, and the end of the command that forked this worker (the channel closes, even by kill -9). Listened for
@@ -122,10 +114,14 @@ class StopRequests {
     });
   }
 
-  drainInstead(workers: readonly Worker[]): void {
-    this.act = () => {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-    };
+  /** @returns what resolves when a stop was asked for */
+  drainInstead(workers: readonly Worker[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.act = () => {
+        for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+        resolve();
+      };
+    });
   }
 }
 
@@ -150,50 +146,6 @@ async function controlWorker(common: CommonOptions, store: Store, client: Client
     activities: controlActivities({ store, executions: temporalExecutions(client) }),
     maxConcurrentActivityTaskExecutions: 20,
   });
-}
-
-/** The worker of this machine's slots, registered and tested; none without slots. */
-async function evaluationWorker(common: CommonOptions, store: Store, options: Options): Promise<{ workers: Worker[]; close: () => Promise<void> }> {
-  const { slots, threads } = chooseSlots(options);
-  if (slots === 0) return { workers: [], close: () => Promise.resolve() };
-  const { device } = options;
-  const deviceClass = classOf(options);
-  const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(device), engineVersion: engineVersion(device.provider), deviceClass };
-  const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceNeeds(device, homePath()).environment });
-  const passed = await passesSelfTest(pool);
-  await store.registerWorker({ id: place.worker, host: hostname(), pid: process.pid, deviceClass, slots, fingerprint: place.fingerprint, selfTest: passed ? 'passed' : 'failed' });
-  if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
-
-  const worker = await Worker.create({
-    ...common,
-    taskQueue: evaluationQueue(deviceClass),
-    activities: evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) }),
-    // A task is taken only when a slot is free, so nothing waits behind a busy device.
-    maxConcurrentActivityTaskExecutions: slots,
-    maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-    defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-  });
-  const alive = setInterval(() => {
-    store.heartbeatWorker(place.worker).catch((error: unknown) => console.error(`the worker's registry row could not be kept fresh: ${String(error)}`));
-  }, HEARTBEAT.everyMs);
-  const close = async (): Promise<void> => {
-    clearInterval(alive);
-    await pool.close();
-    await store.unregisterWorker(place.worker).catch(() => undefined);
-  };
-  return { workers: [worker], close };
-}
-
-/** A GPU's memory decides which cells fit, so its class is never guessed. */
-function classOf({ device, deviceClass }: Options): string {
-  if (deviceClass !== undefined) return deviceClass;
-  if (device.provider === 'cpu') return 'cpu';
-  throw new RopesweepError('OPTION_INVALID', { where: '--class', what: `a worker on ${deviceText(device)} needs a device class`, mend: 'Name the class of this GPU, as sweeps name it (cuda-24, cuda-40, cuda-80, cuda-141 or one of their own).' });
-}
-
-async function passesSelfTest(pool: ForkedSlots): Promise<boolean> {
-  const difference = await pool.selfTest();
-  return difference !== null && difference <= SELF_TEST_TOLERANCE;
 }
 
 try {

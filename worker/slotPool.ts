@@ -11,7 +11,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CPU, deviceText, type Device } from '../domain/device.js';
 import { ERRORS, RopesweepError, tellsOutOfMemory, type ErrorCode } from '../domain/errors.js';
-import type { CellKey } from '../domain/ids.js';
+import type { CellKey, WeightsId } from '../domain/ids.js';
 import type { ShardStats } from '../domain/measurement.js';
 import type { Place, SlotPool } from '../domain/ports.js';
 import { withCells, type FromSlot, type ShardJob, type ToSlot } from '../domain/slot.js';
@@ -39,7 +39,7 @@ interface Slot {
   /** The end of what it wrote to its stderr. */
   readonly words: () => string;
   /** Which checkpoint it holds: the next job of the same one is given to it. */
-  weightsId: string | null;
+  weightsId: WeightsId | null;
 }
 
 export class ForkedSlots implements SlotPool {
@@ -54,6 +54,11 @@ export class ForkedSlots implements SlotPool {
   /** Process ids of all children, busy ones first. */
   get pids(): number[] {
     return [...this.busy, ...this.idle].flatMap(({ child }) => child.pid ?? []);
+  }
+
+  /** Checkpoints that its children hold, each once. */
+  get loaded(): WeightsId[] {
+    return [...new Set([...this.busy, ...this.idle].flatMap(({ weightsId }) => weightsId ?? []))];
   }
 
   async evaluate(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {
@@ -98,7 +103,7 @@ export class ForkedSlots implements SlotPool {
     return difference;
   }
 
-  private async withSlot<Result>(weightsId: string | null, work: (slot: Slot) => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  private async withSlot<Result>(weightsId: WeightsId | null, work: (slot: Slot) => Promise<Result>, signal: AbortSignal): Promise<Result> {
     signal.throwIfAborted();
     const slot = this.take(weightsId);
     try {
@@ -134,7 +139,7 @@ export class ForkedSlots implements SlotPool {
   }
 
   /** An idle child that holds the checkpoint, else an empty place, else any idle child. */
-  private take(weightsId: string | null): Slot {
+  private take(weightsId: WeightsId | null): Slot {
     for (let index = this.idle.length - 1; index >= 0; index -= 1) {
       const slot = this.idle[index];
       if (slot === undefined || !isAlive(slot.child) || !slot.child.connected) this.idle.splice(index, 1);

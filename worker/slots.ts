@@ -10,7 +10,14 @@ export interface SlotChoice {
   readonly threads: number;
 }
 
-export function chooseSlots(options: { control: boolean; device: Device; slots?: number | 'auto'; threads?: number }): SlotChoice {
+export interface SlotWishes {
+  readonly control: boolean;
+  readonly device: Device;
+  readonly slots?: number | 'auto';
+  readonly threads?: number;
+}
+
+export function chooseSlots(options: SlotWishes): SlotChoice {
   const threads = Math.max(1, options.threads ?? 1);
   const fitting = options.device.provider === 'cpu' ? Math.max(1, Math.floor(availableParallelism() / threads)) : 1;
   const asked = options.slots ?? (options.control ? 0 : 'auto');

@@ -3,7 +3,8 @@
  *
  * | failure | counted | then |
  * | --- | --- | --- |
- * | SLOT_CRASHED, SLOT_SILENT, FINGERPRINT_MIXED, anything unknown | yes | again after a backoff; after `maximumAttempts` what is left is quarantined |
+ * | SLOT_CRASHED, SLOT_SILENT | yes | once more as it is; then cut in two, until the cell that kills the slot is alone and quarantined |
+ * | FINGERPRINT_MIXED, anything unknown | yes | again after a backoff; after `maximumAttempts` what is left is quarantined |
  * | worker lost (heartbeat timeout), draining, STORE_LOST, DISK_FULL, LEASE_LOST | no | again after a backoff |
  * | bad input and mismatches (not retryable) | - | quarantined at once with the reason |
  *
@@ -18,23 +19,24 @@ import {
   isCancellation,
   log,
   proxyActivities,
+  setHandler,
   sleep,
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.js';
 import type { EvaluateActivities } from '../activities/evaluate.js';
-import { CONTROL_QUEUE, FAILURES, HEARTBEAT, sweepWorkflowId, type ShardEnd, type ShardInput } from '../domain/orchestration.js';
-import { shardEnded } from './signals.js';
+import { CONTROL_QUEUE, FAILURES, HEARTBEAT, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
+import { shardEnded, shardSituation } from './signals.js';
 
 const MAXIMUM_UNCOUNTED = 200;
+/** So often a shard may kill its slot before it is cut in two: once may be bad luck. */
+const CRASHES_BEFORE_SPLIT = 2;
 
-interface Failure {
-  readonly code: string;
-  readonly reason: string;
+interface Classified extends Failure {
   /** again = uncounted retry. */
-  readonly verdict: 'counted' | 'again' | 'quarantine';
+  readonly verdict: 'counted' | 'crash' | 'again' | 'quarantine';
 }
 
-function classify(error: unknown): Failure {
+function classify(error: unknown): Classified {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof TimeoutFailure) return { code: 'WORKER_LOST', reason: cause.message, verdict: 'again' };
   if (cause instanceof ApplicationFailure) {
@@ -47,6 +49,9 @@ function classify(error: unknown): Failure {
       case FAILURES.storeLost:
       case FAILURES.diskFull:
         return { code, reason, verdict: 'again' };
+      case FAILURES.slotCrashed:
+      case FAILURES.slotSilent:
+        return { code, reason, verdict: 'crash' };
       default:
         return { code, reason, verdict: cause.nonRetryable === true ? 'quarantine' : 'counted' };
     }
@@ -54,44 +59,64 @@ function classify(error: unknown): Failure {
   return { code: 'INTERNAL', reason: error instanceof Error ? error.message : String(error), verdict: 'counted' };
 }
 
-const { failShard } = proxyActivities<ControlActivities>({ taskQueue: CONTROL_QUEUE, startToCloseTimeout: '1 minute' });
+const { failShard, splitShard } = proxyActivities<ControlActivities>({ taskQueue: CONTROL_QUEUE, startToCloseTimeout: '1 minute' });
 
 export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
-  let state: ShardEnd['state'] = 'cancelled';
+  let situation: ShardSituation = { shard: input.shard, phase: 'evaluating', untilMs: null, tried: 0, failure: null };
+  const say = (change: Partial<ShardSituation>): void => {
+    situation = { ...situation, ...change };
+  };
+  setHandler(shardSituation, () => situation);
+  let end: ShardEnd = { shard: input.shard, state: 'cancelled', failure: null };
   try {
-    state = await evaluateWithRetries(input);
+    end = { shard: input.shard, ...(await evaluateWithRetries(input, say)) };
   } catch (error) {
     if (!isCancellation(error)) throw error;
   }
-  const end: ShardEnd = { shard: input.shard, state };
+  say({ phase: 'ending', untilMs: null });
   await CancellationScope.nonCancellable(() => report(input, end));
   return end;
 }
 
-async function evaluateWithRetries(input: ShardInput): Promise<ShardEnd['state']> {
+async function evaluateWithRetries(input: ShardInput, say: (change: Partial<ShardSituation>) => void): Promise<Omit<ShardEnd, 'shard'>> {
+  const { shard, sweep, priority } = input;
   const { evaluateShard } = proxyActivities<EvaluateActivities>({
     taskQueue: input.evaluationQueue,
+    priority: { priorityKey: priority, fairnessKey: sweep },
     heartbeatTimeout: HEARTBEAT.timeoutMs,
     // The real bound is the slot's phase deadline; this one only ends a worker that lies about being alive.
     startToCloseTimeout: '7 days',
     retry: { maximumAttempts: 1 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
+  const crashesAllowed = Math.min(CRASHES_BEFORE_SPLIT, input.maximumAttempts);
   let counted = 0;
+  let crashes = 0;
   for (let tried = 1; ; tried += 1) {
     try {
-      await evaluateShard({ shard: input.shard });
-      return 'done';
+      const { failure } = await evaluateShard({ shard });
+      return { state: 'done', failure };
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const failure = classify(error);
-      if (failure.verdict === 'counted') counted += 1;
-      log.warn('an attempt of the shard failed', { shard: input.shard, code: failure.code, reason: failure.reason, counted });
-      if (failure.verdict === 'quarantine' || counted >= input.maximumAttempts || tried >= MAXIMUM_UNCOUNTED) {
-        await failShard({ shard: input.shard, code: failure.code, reason: failure.reason, attempts: tried });
-        return 'failed';
+      const { code, reason, verdict } = classify(error);
+      const failure = { code, reason };
+      if (verdict === 'counted' || verdict === 'crash') counted += 1;
+      if (verdict === 'crash') crashes += 1;
+      log.warn('an attempt of the shard failed', { shard, code, reason, counted });
+      if (verdict === 'crash' && input.crashes + crashes >= crashesAllowed) {
+        const { parts } = await splitShard({ shard, crashes });
+        if (parts > 0) return { state: 'split', failure };
       }
-      await sleep(Math.min(30_000, 250 * 2 ** Math.min(tried, 7)));
+      // The shards that a cell was cut out of have been its first attempts.
+      const last = verdict === 'crash' && input.crashes > 0 ? crashesAllowed : input.maximumAttempts;
+      if (verdict === 'quarantine' || counted >= last || tried >= MAXIMUM_UNCOUNTED) {
+        await failShard({ shard, code, reason, attempts: input.crashes + tried });
+        return { state: 'failed', failure };
+      }
+      const backoffMs = Math.min(30_000, 250 * 2 ** Math.min(tried, 7));
+      say({ phase: 'backing off', untilMs: Date.now() + backoffMs, tried, failure });
+      await sleep(backoffMs);
+      say({ phase: 'evaluating', untilMs: null });
     }
   }
 }

@@ -16,6 +16,9 @@ const LISTED_CELLS = 50;
 
 const STATE_WORDS: Readonly<Record<SweepState, string>> = {
   running: 'running: more results may come',
+  paused: 'paused: what is in flight goes on to its end, nothing new is started until it is resumed',
+  stopping: 'stopping: what is in flight goes on to its end',
+  cancelling: 'being cancelled',
   done: 'done: every cell has its numbers',
   incomplete: 'incomplete: some cells failed, did not fit into memory or were not reached',
   stopped: 'stopped before its end; running it again continues',

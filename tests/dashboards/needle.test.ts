@@ -9,7 +9,7 @@ import { hex, inkOn, recallColour, RECALL_STOPS as REPORT_STOPS } from '../../re
 import { ensureGrafanaRole } from '../../results/grafanaRole.js';
 import { openStore } from '../../results/store.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { expand } from './grafanaSql.js';
 
 interface Panel {
@@ -107,7 +107,7 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     const store = await openStore(database.url);
     await store.submit(fixtureSpec(grid), plan);
     // One square diverges, one runs out of memory, one stays planned.
-    const [shard] = await store.nextShards(plan.sweep, 1, []);
+    const [shard] = await shardsToStart(store, plan.sweep, 1, []);
     const held = shard && (await store.lease(shard, FIXTURE_PLACE));
     const [diverged, infeasible] = held?.job.cells ?? [];
     if (!held || !diverged || !infeasible) throw new Error('nothing was leased');
@@ -116,9 +116,9 @@ describe('queries of the needle dashboard, as the read-only login', () => {
       { key: infeasible.key, state: 'infeasible', code: 'OUT_OF_MEMORY', reason: 'too big' },
       ...held.job.cells.slice(2).map((cell) => fixtureResult(cell.key, cell.contextTokens)),
     ]);
-    await store.finishShard(held.lease, null);
+    await store.finishShard(held.lease, null, null);
     await runFixture(store, plan.sweep);
-    await store.registerWorker({ id: 'w', host: 'h', pid: 1, deviceClass: 'cpu', slots: 1, fingerprint: 'f', selfTest: 'passed' });
+    await store.registerWorker({ id: 'w', host: 'h', pid: 1, deviceClass: 'cpu', slots: 1, fingerprint: 'f', selfTest: 'passed', memoryBytes: 2 ** 34, version: '0.1.0' });
     await store.close();
     reader = await readAs(database.url);
     emptyReader = await readAs(empty.url);

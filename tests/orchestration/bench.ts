@@ -12,7 +12,7 @@ import getPort from 'get-port';
 import type { ControlActivities } from '../../activities/control.js';
 import type { EvaluateActivities } from '../../activities/evaluate.js';
 import type { ShardId, SweepId } from '../../domain/ids.js';
-import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
+import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type Failure, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
 import type { SweepEndState } from '../../domain/states.js';
 import { startTemporal } from '../../infra/embedded/temporal.js';
 import { packageFile } from '../../infra/packageRoot.js';
@@ -23,7 +23,7 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 export const QUEUE = 'test-evaluate';
 
 /** What a shard does when it is evaluated: returns, or throws what evaluateShard would throw. */
-export type Behaviour = (attempt: number, signal: AbortSignal) => Promise<void>;
+export type Behaviour = (attempt: number, signal: AbortSignal) => Promise<void | Failure>;
 
 export const fails = (type: string, nonRetryable = false): never => {
   throw ApplicationFailure.create({ type, message: `${type} on purpose`, nonRetryable });
@@ -38,53 +38,88 @@ export const untilCancelled: Behaviour = (_, signal) =>
     });
   });
 
-/** The store as workflows see it: which shards are left, which ended and how. */
+/** The store as workflows see it: which shards are left, which ended and how, and what a person wants. */
 export class Backlog {
   readonly left = new Set<ShardId>();
   readonly done: ShardId[] = [];
   readonly failed = new Map<ShardId, { code: string; attempts: number }>();
   readonly attempts = new Map<ShardId, number>();
+  /** Cells that a split would share out; 1 where none are named. */
+  readonly cells = new Map<ShardId, number>();
+  readonly crashes = new Map<ShardId, number>();
+  readonly prioritised: number[] = [];
+  control: SweepControl = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 3, spent: null };
+  /** Shards to try before all others. */
+  canaries: ShardId[] = [];
   end: SweepEndState | null = null;
+  reason: string | null = null;
   inFlight = 0;
   mostInFlight = 0;
 
   constructor(
     count: number,
     private readonly behaviour: (shard: ShardId) => Behaviour,
+    control: Partial<SweepControl> = {},
   ) {
+    this.control = { ...this.control, ...control };
     this.add(count);
   }
 
   add(count: number): void {
+    this.control = { ...this.control, state: 'running' };
     const from = this.left.size + this.done.length;
     for (let index = from; index < from + count; index += 1) this.left.add(`shard-${String(index).padStart(4, '0')}` as ShardId);
   }
 
-  readonly control: ControlActivities = {
-    nextShards: ({ limit, except }) => Promise.resolve([...this.left].filter((shard) => !except.includes(shard)).slice(0, limit)),
+  readonly activities: ControlActivities = {
+    nextShards: ({ except }) => {
+      const { control } = this;
+      const canaries = this.canaries.splice(0);
+      const open = canaries.length > 0 ? canaries : [...this.left].filter((shard) => !except.includes(shard)).slice(0, 2 * control.concurrency);
+      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, crashes: this.crashes.get(shard) ?? 0 });
+      return Promise.resolve({ control, shards: control.state === 'running' && control.spent === null ? open.map(start) : [], canary: canaries.length > 0 });
+    },
     goneShards: ({ open }) => Promise.resolve(open.filter((shard) => !this.left.has(shard))),
+    prioritise: ({ priority }) => {
+      this.prioritised.push(priority);
+      return Promise.resolve();
+    },
+    splitShard: ({ shard, crashes }) => {
+      const cells = this.cells.get(shard) ?? 1;
+      if (cells < 2) return Promise.resolve({ parts: 0 });
+      this.left.delete(shard);
+      for (const [half, count] of [[`${shard}a`, Math.ceil(cells / 2)], [`${shard}b`, Math.floor(cells / 2)]] as const) {
+        this.left.add(half as ShardId);
+        this.cells.set(half as ShardId, count);
+        this.crashes.set(half as ShardId, (this.crashes.get(shard) ?? 0) + crashes);
+      }
+      return Promise.resolve({ parts: 2 });
+    },
     failShard: ({ shard, code, attempts }) => {
       this.left.delete(shard);
       this.failed.set(shard, { code, attempts });
       return Promise.resolve();
     },
-    finishSweep: ({ state }) => {
+    finishSweep: ({ state, reason }) => {
       this.end = state ?? (this.failed.size > 0 || this.left.size > 0 ? 'incomplete' : 'done');
+      this.reason = reason;
+      this.control = { ...this.control, state: this.end };
       return Promise.resolve(this.end);
     },
   };
 
   readonly evaluate: EvaluateActivities = {
     evaluateShard: async ({ shard }) => {
+      if (this.control.state !== 'running') return { cells: 0, failure: null };
       const attempt = (this.attempts.get(shard) ?? 0) + 1;
       this.attempts.set(shard, attempt);
       this.inFlight += 1;
       this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
       try {
-        await this.behaviour(shard)(attempt, Context.current().cancellationSignal);
+        const failure = await this.behaviour(shard)(attempt, Context.current().cancellationSignal);
         this.left.delete(shard);
         this.done.push(shard);
-        return { cells: 1 };
+        return { cells: 1, failure: failure ?? null };
       } finally {
         this.inFlight -= 1;
       }
@@ -95,6 +130,8 @@ export class Backlog {
 export interface Bench {
   readonly client: Client;
   /** Runs a worker over the backlog while `work` lasts. */
+  /** Says that the store has news. */
+  tell(sweep: string): Promise<void>;
   withWorker<Result>(backlog: Backlog, work: () => Promise<Result>): Promise<Result>;
   start(sweep: string, input?: Partial<SweepInput>): Promise<SweepEnd>;
   close(): Promise<void>;
@@ -118,7 +155,7 @@ export async function openBench(): Promise<Bench> {
     client,
     withWorker: async (backlog, work) => {
       const common = { connection: native, shutdownForceTime: 5_000 };
-      const control = await Worker.create({ ...common, taskQueue: CONTROL_QUEUE, workflowBundle: workflowBundle(), activities: backlog.control });
+      const control = await Worker.create({ ...common, taskQueue: CONTROL_QUEUE, workflowBundle: workflowBundle(), activities: backlog.activities });
       const evaluation = await Worker.create({ ...common, taskQueue: QUEUE, activities: backlog.evaluate, maxConcurrentActivityTaskExecutions: 50, maxHeartbeatThrottleInterval: 200, defaultHeartbeatThrottleInterval: 200 });
       return control.runUntil(evaluation.runUntil(work));
     },
@@ -127,11 +164,12 @@ export async function openBench(): Promise<Bench> {
         .signalWithStart('sweepWorkflow', {
           workflowId: sweepWorkflowId(sweep as SweepId),
           taskQueue: CONTROL_QUEUE,
-          signal: SIGNALS.extend,
+          signal: SIGNALS.news,
           signalArgs: [],
-          args: [{ sweep: sweep as SweepId, concurrency: 4, evaluationQueue: QUEUE, maximumAttempts: 3, reconcileSeconds: 2, ...input }],
+          args: [{ sweep: sweep as SweepId, reconcileSeconds: 2, ...input }],
         })
         .then((handle) => handle.result() as Promise<SweepEnd>),
+    tell: (sweep) => client.workflow.getHandle(sweepWorkflowId(sweep as SweepId)).signal(SIGNALS.news),
     close: async () => {
       await native.close();
       await connection.close();

@@ -29,34 +29,53 @@ it('records the histories', async () => {
   const sweep = (name: string) => sweepWorkflowId(name as SweepId);
   const shard = (name: string, index: number) => shardWorkflowId(name as SweepId, `shard-${String(index).padStart(4, '0')}` as ShardId);
 
-  const calm = new Backlog(6, () => () => pause(20));
-  await bench.withWorker(calm, () => bench.start('done', { concurrency: 3 }));
+  const calm = new Backlog(6, () => () => pause(20), { concurrency: 3 });
+  await bench.withWorker(calm, () => bench.start('done'));
   await save('sweep-done', sweep('done'));
   await save('shard-done', shard('done', 0));
 
-  const rough = new Backlog(4, (id) => (attempt) => (id.endsWith('1') || (id.endsWith('2') && attempt < 2) ? fails('SLOT_CRASHED') : succeeds()));
-  await bench.withWorker(rough, () => bench.start('incomplete', { maximumAttempts: 2 }));
+  const rough = new Backlog(4, (id) => (attempt) => (id.endsWith('1') || (id.endsWith('2') && attempt < 2) ? fails('SLOT_CRASHED') : succeeds()), { maximumAttempts: 2 });
+  await bench.withWorker(rough, () => bench.start('incomplete'));
   await save('sweep-incomplete', sweep('incomplete'));
   await save('shard-quarantined', shard('incomplete', 1));
   await save('shard-retried', shard('incomplete', 2));
 
-  const growing = new Backlog(4, () => () => pause(100));
+  const growing = new Backlog(4, () => () => pause(100), { concurrency: 2 });
   await bench.withWorker(growing, async () => {
-    const running = bench.start('extended', { concurrency: 2 });
+    const running = bench.start('extended');
     await pause(600);
     growing.add(3);
-    return Promise.all([running, bench.start('extended', { concurrency: 2 })]);
+    return Promise.all([running, bench.start('extended')]);
   });
   await save('sweep-extended', sweep('extended'));
 
-  const endless = new Backlog(3, () => untilCancelled);
+  const endless = new Backlog(3, () => untilCancelled, { concurrency: 2 });
   await bench.withWorker(endless, async () => {
-    const running = bench.start('cancelled', { concurrency: 2 });
+    const running = bench.start('cancelled');
     while (endless.inFlight < 2) await pause(50);
     await bench.client.workflow.getHandle(sweep('cancelled')).cancel();
     return running;
   });
   await save('sweep-cancelled', sweep('cancelled'));
   await save('shard-cancelled', shard('cancelled', 0));
+
+  const poisoned = new Backlog(2, (id) => () => (id.endsWith('0') || id.endsWith('0a') ? fails('SLOT_CRASHED') : succeeds()), { maximumAttempts: 2 });
+  poisoned.cells.set('shard-0000' as ShardId, 2);
+  await bench.withWorker(poisoned, () => bench.start('split'));
+  await save('sweep-split', sweep('split'));
+  await save('shard-split', shard('split', 0));
+
+  const steered = new Backlog(6, () => () => pause(100), { concurrency: 2 });
+  await bench.withWorker(steered, async () => {
+    const running = bench.start('steered');
+    while (steered.done.length < 2) await pause(50);
+    steered.control = { ...steered.control, state: 'paused' };
+    await bench.tell('steered');
+    await pause(500);
+    steered.control = { ...steered.control, state: 'running', concurrency: 3, priority: 1 };
+    await bench.tell('steered');
+    return running;
+  });
+  await save('sweep-steered', sweep('steered'));
   await bench.close();
 }, 120_000);

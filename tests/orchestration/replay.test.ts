@@ -9,16 +9,19 @@ const histories = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
 /** A change that is not deterministic against these would break sweeps that were running when it was installed. */
 describe('recorded histories', () => {
-  it('are there: a sweep and a shard that went well, and ones that crashed, were extended and were cancelled', () => {
+  it('are there: a sweep and a shard that went well, and ones that crashed, were split, extended, steered and cancelled', () => {
     expect(histories.sort()).toEqual([
       'shard-cancelled.json',
       'shard-done.json',
       'shard-quarantined.json',
       'shard-retried.json',
+      'shard-split.json',
       'sweep-cancelled.json',
       'sweep-done.json',
       'sweep-extended.json',
       'sweep-incomplete.json',
+      'sweep-split.json',
+      'sweep-steered.json',
     ]);
   });
 

@@ -24,8 +24,8 @@ describe('a sweep', () => {
   });
 
   it('evaluates every shard exactly once and never opens more than its window', async () => {
-    const backlog = new Backlog(30, () => () => pause(20));
-    expect(await bench.withWorker(backlog, () => bench.start('window', { concurrency: 4 }))).toEqual({ state: 'done' });
+    const backlog = new Backlog(30, () => () => pause(20), { concurrency: 4 });
+    expect(await bench.withWorker(backlog, () => bench.start('window'))).toEqual({ state: 'done' });
     expect([...backlog.done].sort()).toEqual(Array.from({ length: 30 }, (_, index) => `shard-${String(index).padStart(4, '0')}`));
     expect([...backlog.attempts.values()].every((count) => count === 1)).toBe(true);
     expect(backlog.mostInFlight).toBeLessThanOrEqual(4);
@@ -39,8 +39,8 @@ describe('a sweep', () => {
   });
 
   it('quarantines a shard after its attempts, finishes the rest and ends incomplete', async () => {
-    const backlog = new Backlog(5, (shard) => () => (shard.endsWith('2') ? fails('SLOT_CRASHED') : succeeds()));
-    expect(await bench.withWorker(backlog, () => bench.start('poison', { maximumAttempts: 2 }))).toEqual({ state: 'incomplete' });
+    const backlog = new Backlog(5, (shard) => () => (shard.endsWith('2') ? fails('SLOT_CRASHED') : succeeds()), { maximumAttempts: 2 });
+    expect(await bench.withWorker(backlog, () => bench.start('poison'))).toEqual({ state: 'incomplete' });
     expect(backlog.failed).toEqual(new Map([['shard-0002', { code: 'SLOT_CRASHED', attempts: 2 }]]));
     expect(backlog.done).toHaveLength(4);
   });
@@ -52,24 +52,24 @@ describe('a sweep', () => {
   });
 
   it('does not count a draining worker or a lost store against a shard', async () => {
-    const backlog = new Backlog(1, () => (attempt) => (attempt <= 2 ? fails('DRAINING') : attempt <= 4 ? fails('STORE_LOST') : succeeds()));
-    expect(await bench.withWorker(backlog, () => bench.start('drain', { maximumAttempts: 1 }))).toEqual({ state: 'done' });
+    const backlog = new Backlog(1, () => (attempt) => (attempt <= 2 ? fails('DRAINING') : attempt <= 4 ? fails('STORE_LOST') : succeeds()), { maximumAttempts: 1 });
+    expect(await bench.withWorker(backlog, () => bench.start('drain'))).toEqual({ state: 'done' });
     expect(backlog.attempts.get('shard-0000' as ShardId)).toBe(5);
   });
 
   it('asks for a new lease when a write was refused', async () => {
-    const backlog = new Backlog(1, () => (attempt) => (attempt === 1 ? fails('LEASE_LOST', true) : succeeds()));
-    expect(await bench.withWorker(backlog, () => bench.start('lease', { maximumAttempts: 1 }))).toEqual({ state: 'done' });
+    const backlog = new Backlog(1, () => (attempt) => (attempt === 1 ? fails('LEASE_LOST', true) : succeeds()), { maximumAttempts: 1 });
+    expect(await bench.withWorker(backlog, () => bench.start('lease'))).toEqual({ state: 'done' });
     expect(backlog.attempts.get('shard-0000' as ShardId)).toBe(2);
   });
 
   it('is joined, not doubled, by a second submission, and goes on with what that added', async () => {
-    const backlog = new Backlog(6, () => () => pause(100));
+    const backlog = new Backlog(6, () => () => pause(100), { concurrency: 2 });
     const [first, second] = await bench.withWorker(backlog, async () => {
-      const running = bench.start('twice', { concurrency: 2 });
+      const running = bench.start('twice');
       await waitFor(() => backlog.done.length >= 2);
       backlog.add(4);
-      return Promise.all([running, bench.start('twice', { concurrency: 2 })]);
+      return Promise.all([running, bench.start('twice')]);
     });
     expect([first, second]).toEqual([{ state: 'done' }, { state: 'done' }]);
     expect(backlog.done).toHaveLength(10);
@@ -79,8 +79,8 @@ describe('a sweep', () => {
   it('notices a child that was terminated before it could report, and evaluates its shard again', async () => {
     const backlog = new Backlog(2, (shard) => (attempt, signal) => (shard.endsWith('0') && attempt === 1 ? untilCancelled(attempt, signal) : succeeds()));
     // The store still has the shard; Temporal has no workflow for it any more.
-    const { goneShards } = backlog.control;
-    backlog.control.goneShards = async (input) => (backlog.attempts.get('shard-0000' as ShardId) === 1 ? [...input.open] : goneShards(input));
+    const { goneShards } = backlog.activities;
+    backlog.activities.goneShards = async (input) => (backlog.attempts.get('shard-0000' as ShardId) === 1 ? [...input.open] : goneShards(input));
     const run = bench.withWorker(backlog, async () => {
       const running = bench.start('lost-signal', { reconcileSeconds: 1 });
       await waitFor(() => backlog.attempts.has('shard-0000' as ShardId));
@@ -92,9 +92,9 @@ describe('a sweep', () => {
   });
 
   it('passes a cancel on to its shards, waits for their slots and ends cancelled', async () => {
-    const backlog = new Backlog(3, () => untilCancelled);
+    const backlog = new Backlog(3, () => untilCancelled, { concurrency: 2 });
     const run = bench.withWorker(backlog, async () => {
-      const running = bench.start('cancel', { concurrency: 2 });
+      const running = bench.start('cancel');
       await waitFor(() => backlog.inFlight === 2);
       await bench.client.workflow.getHandle(sweepWorkflowId('cancel' as SweepId)).cancel();
       return running;
@@ -103,5 +103,139 @@ describe('a sweep', () => {
     expect(backlog.inFlight).toBe(0);
     expect(backlog.end).toBe('cancelled');
     expect(backlog.left.size).toBe(3);
+  });
+
+  it('opens its window only when a canary went well', async () => {
+    let opened = 0;
+    const backlog = new Backlog(6, (shard) => async () => {
+      if (shard.endsWith('5')) {
+        await pause(500);
+        opened = backlog.inFlight;
+      } else await pause(50);
+    });
+    backlog.canaries = ['shard-0005' as ShardId, 'shard-0000' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('canary'))).toEqual({ state: 'done' });
+    expect(backlog.done[0]).toBe('shard-0000');
+    expect(backlog.done).toHaveLength(6);
+    expect(opened).toBeGreaterThanOrEqual(1);
+  });
+
+  it('stops early, and says why, when both canaries fail of the same', async () => {
+    const backlog = new Backlog(6, () => () => fails('CHECKPOINT_INVALID', true));
+    backlog.canaries = ['shard-0005' as ShardId, 'shard-0000' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('canaries-fail'))).toEqual({ state: 'incomplete' });
+    expect([...backlog.attempts.keys()].sort()).toEqual(['shard-0000', 'shard-0005']);
+    expect(backlog.reason).toContain('the cheapest and the dearest shard failed alike');
+    expect(backlog.reason).toContain('CHECKPOINT_INVALID');
+  });
+
+  it('goes on when its canaries fail of different things', async () => {
+    const backlog = new Backlog(4, (shard) => () => (shard.endsWith('0') ? fails('CHECKPOINT_INVALID', true) : shard.endsWith('3') ? fails('WEIGHTS_MISMATCH', true) : succeeds()));
+    backlog.canaries = ['shard-0003' as ShardId, 'shard-0000' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('canaries-differ'))).toEqual({ state: 'incomplete' });
+    expect(backlog.done).toHaveLength(2);
+  });
+
+  it('cuts a shard that keeps killing its slot in two until the poison cell is alone, and quarantines that one', async () => {
+    const poison = (shard: string): boolean => 'shard-0000abba'.startsWith(shard);
+    const backlog = new Backlog(2, (shard) => () => (poison(shard) ? fails('SLOT_CRASHED') : succeeds()));
+    backlog.cells.set('shard-0000' as ShardId, 16);
+    expect(await bench.withWorker(backlog, () => bench.start('bisect'))).toEqual({ state: 'incomplete' });
+    expect([...backlog.failed.keys()]).toEqual(['shard-0000abba']);
+    expect([...backlog.done].sort()).toEqual(['shard-0000aa', 'shard-0000aba', 'shard-0000abbb', 'shard-0000b', 'shard-0001']);
+  });
+
+  it('starts nothing while it is paused and goes on when it is resumed', async () => {
+    const backlog = new Backlog(8, () => () => pause(100), { concurrency: 2 });
+    await bench.withWorker(backlog, async () => {
+      const running = bench.start('paused');
+      await waitFor(() => backlog.done.length >= 2);
+      backlog.control = { ...backlog.control, state: 'paused' };
+      await bench.tell('paused');
+      await pause(800);
+      const before = backlog.done.length;
+      await pause(800);
+      expect(backlog.done).toHaveLength(before);
+      expect(before).toBeLessThan(8);
+      backlog.control = { ...backlog.control, state: 'running' };
+      await bench.tell('paused');
+      expect(await running).toEqual({ state: 'done' });
+    });
+    expect([...backlog.attempts.values()].every((count) => count === 1)).toBe(true);
+  });
+
+  it('lets what is in flight end when it is stopped, and ends stopped', async () => {
+    const backlog = new Backlog(8, () => () => pause(300), { concurrency: 2 });
+    const end = await bench.withWorker(backlog, async () => {
+      const running = bench.start('stopped');
+      await waitFor(() => backlog.inFlight === 2);
+      backlog.control = { ...backlog.control, state: 'stopping' };
+      await bench.tell('stopped');
+      return running;
+    });
+    expect(end).toEqual({ state: 'stopped' });
+    expect(backlog.done).toHaveLength(2);
+  });
+
+  it('kills what is in flight when a person cancels it', async () => {
+    const backlog = new Backlog(4, () => untilCancelled, { concurrency: 2 });
+    const end = await bench.withWorker(backlog, async () => {
+      const running = bench.start('cancelling');
+      await waitFor(() => backlog.inFlight === 2);
+      backlog.control = { ...backlog.control, state: 'cancelling' };
+      await bench.tell('cancelling');
+      return running;
+    });
+    expect(end).toEqual({ state: 'cancelled' });
+    expect(backlog.inFlight).toBe(0);
+  });
+
+  it('widens its window at once when another concurrency is set', async () => {
+    const backlog = new Backlog(12, () => () => pause(300), { concurrency: 1 });
+    await bench.withWorker(backlog, async () => {
+      const running = bench.start('wider');
+      await waitFor(() => backlog.done.length >= 1);
+      backlog.control = { ...backlog.control, concurrency: 5 };
+      await bench.tell('wider');
+      expect(await running).toEqual({ state: 'done' });
+    });
+    expect(backlog.mostInFlight).toBe(5);
+  });
+
+  it('asks for the new priority of what waits in a queue', async () => {
+    const backlog = new Backlog(4, () => () => pause(300), { concurrency: 2 });
+    await bench.withWorker(backlog, async () => {
+      const running = bench.start('priority');
+      await waitFor(() => backlog.inFlight === 2);
+      backlog.control = { ...backlog.control, priority: 1 };
+      await bench.tell('priority');
+      expect(await running).toEqual({ state: 'done' });
+    });
+    expect(backlog.prioritised).toEqual([1]);
+  });
+
+  it('starts nothing more once its failure budget is spent, and ends incomplete with the reason', async () => {
+    const backlog = new Backlog(9, (shard) => async () => {
+      await pause(50);
+      if (!shard.endsWith('1')) return;
+      backlog.control = { ...backlog.control, spent: 'the failure budget is spent' };
+      fails('WEIGHTS_MISMATCH', true);
+    }, { concurrency: 2 });
+    expect(await bench.withWorker(backlog, () => bench.start('budget'))).toEqual({ state: 'incomplete' });
+    expect(backlog.done.length).toBeLessThan(6);
+    expect(backlog.reason).toBe('the failure budget is spent');
+  });
+
+  it('ends when somebody else has written its end', async () => {
+    const backlog = new Backlog(8, () => () => pause(100), { concurrency: 2 });
+    const end = await bench.withWorker(backlog, async () => {
+      const running = bench.start('ended-elsewhere');
+      await waitFor(() => backlog.done.length >= 2);
+      backlog.control = { ...backlog.control, state: 'stopped' };
+      await bench.tell('ended-elsewhere');
+      return running;
+    });
+    expect(end).toEqual({ state: 'stopped' });
+    expect(backlog.left.size).toBeGreaterThan(0);
   });
 });

@@ -5,7 +5,7 @@ import type { LeasedShard, Place } from '../../domain/ports.js';
 import type { SweepId } from '../../domain/ids.js';
 import type { PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -23,7 +23,7 @@ async function submitted(grid: Partial<FixtureGrid> & { name: string }): Promise
 }
 
 async function leaseNext(sweep: SweepId, place: Place = FIXTURE_PLACE): Promise<LeasedShard> {
-  const [shard] = await store.nextShards(sweep, 1, []);
+  const [shard] = await shardsToStart(store, sweep, 1, []);
   const held = shard && (await store.lease(shard, place));
   if (!held) throw new Error('nothing was leased');
   return held;
@@ -53,16 +53,16 @@ describe('a lease', () => {
     const second = await leaseNext(sweep);
     expect(second.lease.number).toBe(first.lease.number + 1);
     await expect(store.record(first.lease, FIXTURE_PLACE, resultsOf(first))).rejects.toMatchObject({ code: 'LEASE_LOST' });
-    await expect(store.finishShard(first.lease, null)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    await expect(store.finishShard(first.lease, null, null)).rejects.toMatchObject({ code: 'LEASE_LOST' });
     expect(await store.status(sweep)).toMatchObject({ cells: { measured: 0 }, runningCells: 3 });
     await store.record(second.lease, FIXTURE_PLACE, resultsOf(second));
-    await store.finishShard(second.lease, null);
+    await store.finishShard(second.lease, null, null);
     expect(await store.status(sweep)).toMatchObject({ cells: { measured: 3 }, runningCells: 0, shards: { done: 1 } });
   });
 
   it('goes to one attempt only when many ask at once', async () => {
     const { sweep } = await submitted({ name: 'many' });
-    const [shard] = await store.nextShards(sweep, 1, []);
+    const [shard] = await shardsToStart(store, sweep, 1, []);
     if (shard === undefined) throw new Error('no shard');
     const leases = await Promise.all(Array.from({ length: 8 }, () => store.lease(shard, FIXTURE_PLACE)));
     expect(leases.map((held) => held?.lease.number).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -72,7 +72,7 @@ describe('a lease', () => {
     const { sweep } = await submitted({ name: 'half' });
     const first = await leaseNext(sweep);
     await store.record(first.lease, FIXTURE_PLACE, resultsOf(first).slice(0, 1));
-    await store.finishShard(first.lease, null);
+    await store.finishShard(first.lease, null, null);
     const second = await leaseNext(sweep);
     expect(second.attempt).toBe(2);
     expect(second.job.cells.map((cell) => cell.key)).toEqual(first.job.cells.slice(1).map((cell) => cell.key));
@@ -183,7 +183,7 @@ describe('quarantine', () => {
     const held = await leaseNext(sweep);
     const results = held.job.cells.map((cell) => ({ key: cell.key, state: 'infeasible' as const, code: 'OUT_OF_MEMORY' as const, reason: '9 GB of 8' }));
     await store.record(held.lease, FIXTURE_PLACE, results);
-    await store.finishShard(held.lease, null);
+    await store.finishShard(held.lease, null, null);
     expect(await store.finishSweep(sweep, null)).toBe('incomplete');
     expect(await store.status(sweep)).toMatchObject({ cells: { infeasible: 1 }, shards: { done: 1 } });
     expect((await store.rows(sweep)).cells[0]).toMatchObject({ state: 'infeasible', reason: 'OUT_OF_MEMORY: 9 GB of 8' });
@@ -198,7 +198,7 @@ describe('mixFingerprints', () => {
     const { sweep } = await submitted({ name: 'per-arm', methods });
     const first = await leaseNext(sweep);
     // Nothing is measured yet: whoever measures first decides.
-    const [otherArm] = await store.nextShards(sweep, 1, [first.lease.shard]);
+    const [otherArm] = await shardsToStart(store, sweep, 1, [first.lease.shard]);
     await store.record(first.lease, FIXTURE_PLACE, resultsOf(first).slice(0, 1));
     await expect(store.lease(first.lease.shard, elsewhere)).rejects.toMatchObject({ code: 'FINGERPRINT_MIXED', retryable: true });
     await store.record(first.lease, FIXTURE_PLACE, resultsOf(first));
@@ -212,15 +212,15 @@ describe('mixFingerprints', () => {
     const { sweep } = await submitted({ name: 'refuse', methods, mixFingerprints: 'refuse' });
     const first = await leaseNext(sweep);
     await store.record(first.lease, FIXTURE_PLACE, resultsOf(first));
-    await store.finishShard(first.lease, null);
-    const [next] = await store.nextShards(sweep, 1, []);
+    await store.finishShard(first.lease, null, null);
+    const [next] = await shardsToStart(store, sweep, 1, []);
     if (next === undefined) throw new Error('no shard');
     await expect(store.lease(next, elsewhere)).rejects.toMatchObject({ code: 'FINGERPRINT_MIXED' });
   });
 
   it('refuse does not submit a plan whose cached cells are of two kinds already', async () => {
     const { sweep, grid } = await submitted({ name: 'mixed', methods, mixFingerprints: 'allow' });
-    const shards = await store.nextShards(sweep, 2, []);
+    const shards = await shardsToStart(store, sweep, 2, []);
     for (const [index, place] of [FIXTURE_PLACE, elsewhere].entries()) {
       const shard = shards[index];
       const held = shard && (await store.lease(shard, place));
@@ -234,10 +234,11 @@ describe('mixFingerprints', () => {
 
 describe('the registry and the file digests', () => {
   it('keep one row a worker and one digest a file version', async () => {
-    const worker = { id: 'w1', host: 'h', pid: 1, deviceClass: 'cpu', slots: 2, fingerprint: 'f', selfTest: 'passed' as const };
+    const worker = { id: 'w1', host: 'h', pid: 1, deviceClass: 'cpu', slots: 2, fingerprint: 'f', selfTest: 'passed' as const, memoryBytes: 2 ** 34, version: '0.1.0' };
     await store.registerWorker(worker);
     await store.registerWorker({ ...worker, pid: 2 });
-    await store.heartbeatWorker('w1');
+    expect(await store.heartbeatWorker('w1', { draining: false, loaded: [] })).toEqual({ state: 'ready', reason: null });
+    expect(await store.heartbeatWorker('gone', { draining: false, loaded: [] })).toBeNull();
     await store.unregisterWorker('w1');
     const file = { path: '/w/model.safetensors', size: 5_000_000_000, mtimeMs: 1_700_000_000_000.25, sha256: 'abc' };
     await store.saveFileDigest(file);

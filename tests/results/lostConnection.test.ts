@@ -7,7 +7,7 @@ import { isNeedleRow } from '../../domain/rows.js';
 import { startPostgres, type PostgresServer } from '../../infra/embedded/postgres.js';
 import { migrate } from '../../results/migrate.js';
 import { openStore, type PrismaStore } from '../../results/store.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, shardsToStart } from '../stack/seed.js';
 
 describe('a PostgreSQL that is killed', () => {
   const grid = { name: 'killed', contextTokens: [256, 512, 1024, 2048], depths: [0, 0.5, 1], seeds: [1, 2, 3] };
@@ -47,13 +47,13 @@ describe('a PostgreSQL that is killed', () => {
   it('is STORE_LOST while it is away, and afterwards the same store goes on: nothing lost, nothing twice', async () => {
     await store.submit(fixtureSpec(grid), plan);
     let recorded = 0;
-    const attempts = (await store.nextShards(plan.sweep, 10, [])).map(async (shard) => {
+    const attempts = (await shardsToStart(store, plan.sweep, 10, [])).map(async (shard) => {
       const held = await insist(() => store.lease(shard, FIXTURE_PLACE));
       for (const cell of held?.job.cells ?? []) {
         await insist(() => held ? store.record(held.lease, FIXTURE_PLACE, [fixtureResult(cell.key, cell.contextTokens)]) : Promise.resolve());
         recorded += 1;
       }
-      if (held) await insist(() => store.finishShard(held.lease, null));
+      if (held) await insist(() => store.finishShard(held.lease, null, null));
     });
     while (recorded < 6) await new Promise((resolve) => setTimeout(resolve, 5));
     process.kill(server.pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { PrismaStore } from '../../results/store.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let store: PrismaStore;
@@ -13,11 +13,11 @@ it('the rate of a device class is that of the finished shards of the checkpoints
   const weightsIds = plan.arms.map(({ checkpoint }) => checkpoint.weightsId);
   expect(await store.measuredRates(weightsIds)).toEqual(new Map());
 
-  const [shard] = await store.nextShards(plan.sweep, 1, []);
+  const [shard] = await shardsToStart(store, plan.sweep, 1, []);
   const held = shard && (await store.lease(shard, FIXTURE_PLACE));
   if (!held) throw new Error('nothing was leased');
   await store.record(held.lease, FIXTURE_PLACE, held.job.cells.map((cell) => fixtureResult(cell.key, cell.contextTokens)));
-  await store.finishShard(held.lease, { promptTokens: 1024, distinctTokens: 1000, computedTokens: 1000, completionTokens: 0, loadSeconds: 1, runSeconds: 4 });
+  await store.finishShard(held.lease, { promptTokens: 1024, distinctTokens: 1000, computedTokens: 1000, completionTokens: 0, loadSeconds: 1, runSeconds: 4 }, null);
 
   expect(await store.measuredRates([held.job.checkpoint.weightsId])).toEqual(new Map([[plan.deviceClass, held.job.flops / 4]]));
   expect(await store.measuredRates(['other' as (typeof weightsIds)[number]])).toEqual(new Map());

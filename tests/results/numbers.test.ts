@@ -7,7 +7,7 @@ import type { Plan, PlannedCell } from '../../domain/plan.js';
 import type { ResolvedTask } from '../../domain/task.js';
 import type { PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureSpec } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureSpec, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -95,7 +95,7 @@ async function evaluate(name: string): Promise<SweepId> {
   const submitted = plan(name);
   const spec = fixtureSpec({ name, contextTokens: [5], depths: [0], seeds: [1] });
   await store.submit(spec, submitted);
-  for (const shard of await store.nextShards(submitted.sweep, 10, [])) {
+  for (const shard of await shardsToStart(store, submitted.sweep, 10, [])) {
     const leased = await store.lease(shard, FIXTURE_PLACE);
     // Nothing is left of a shard whose cells another sweep has measured.
     if (leased === null) continue;
@@ -106,7 +106,7 @@ async function evaluate(name: string): Promise<SweepId> {
       seconds: 1,
       ...(job.task.kind === 'perplexity' ? { perplexity: PERPLEXITY } : { attention: attention(cell.contextTokens === 3 ? 0 : 0.25) }),
     })));
-    await store.finishShard(lease, null);
+    await store.finishShard(lease, null, null);
   }
   return submitted.sweep;
 }
@@ -125,7 +125,7 @@ describe('numbers of perplexity and attention', () => {
     const fresh: Plan = { ...submitted, cells: submitted.cells.map((cell) => ({ ...cell, key: id<CellKey>(digest(['jobs', cell.key])) })), shards: [] };
     const shards = submitted.shards.map((shard) => ({ ...shard, cellKeys: fresh.cells.filter((cell) => cell.task === shard.task).map((cell) => cell.key) }));
     await store.submit(fixtureSpec({ name: 'jobs', contextTokens: [5], depths: [0], seeds: [1] }), { ...fresh, shards });
-    const jobs = await Promise.all((await store.nextShards(submitted.sweep, 10, [])).map((shard) => store.lease(shard, FIXTURE_PLACE)));
+    const jobs = await Promise.all((await shardsToStart(store, submitted.sweep, 10, [])).map((shard) => store.lease(shard, FIXTURE_PLACE)));
     const axes = jobs.map((leased) => ({ kind: leased?.job.task.kind, axes: leased?.job.cells.map((cell) => cell.axes) }));
     expect(axes.sort((a, b) => (a.kind ?? '').localeCompare(b.kind ?? ''))).toEqual([
       { kind: 'attention', axes: [{}, {}] },

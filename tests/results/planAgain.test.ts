@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PLACE_CODES, type ErrorCode } from '../../domain/errors.js';
 import type { SweepId } from '../../domain/ids.js';
 import type { PrismaStore } from '../../results/store.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureSpec } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureSpec, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let store: PrismaStore;
@@ -14,7 +14,7 @@ const grid = (name: string) => ({ name, contextTokens: [256], depths: [0, 0.5] }
 async function quarantined(name: string, code: ErrorCode): Promise<SweepId> {
   const plan = fixturePlan({ ...grid(name), seeds: [name.length * 100 + code.length] });
   await store.submit(fixtureSpec({ ...grid(name), seeds: [name.length * 100 + code.length] }), plan);
-  for (const shard of await store.nextShards(plan.sweep, 10, [])) await store.failShard(shard, code, 'on purpose', 1);
+  for (const shard of await shardsToStart(store, plan.sweep, 10, [])) await store.failShard(shard, code, 'on purpose', 1);
   expect(await store.finishSweep(plan.sweep, null)).toBe('incomplete');
   return plan.sweep;
 }
@@ -33,7 +33,7 @@ describe('a cell that was quarantined', () => {
     expect((await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, plan.engineVersion)).size).toBe(0);
     expect(await resubmit(name, code)).toMatchObject({ revision: 1, created: false });
     expect(await store.status(sweep)).toMatchObject({ state: 'running', cells: { total: 2, planned: 2, failed: 0 } });
-    const [shard] = await store.nextShards(sweep, 10, []);
+    const [shard] = await shardsToStart(store, sweep, 10, []);
     const leased = shard && (await store.lease(shard, FIXTURE_PLACE));
     expect(leased?.job.cells.length).toBeGreaterThan(0);
   });
@@ -51,7 +51,7 @@ describe('a sweep that was stopped', () => {
   it('leases no shard to a workflow that still asks, and leases again when it is run again', async () => {
     const one = { ...grid('halted'), seeds: [7] };
     const { sweep } = await store.submit(fixtureSpec(one), fixturePlan(one));
-    const [shard] = await store.nextShards(sweep, 1, []);
+    const [shard] = await shardsToStart(store, sweep, 1, []);
     if (shard === undefined) throw new Error('nothing to start');
     await store.finishSweep(sweep, 'stopped');
     expect(await store.lease(shard, FIXTURE_PLACE)).toBeNull();

@@ -3,7 +3,7 @@ import { isNeedleRow } from '../../domain/rows.js';
 import type { SweepId } from '../../domain/ids.js';
 import { openStore, type PrismaStore } from '../../results/store.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixtureNumbers, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixtureNumbers, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -21,8 +21,8 @@ describe('submitting', () => {
     expect(await submit(small)).toEqual({ sweep, revision: 1, created: true });
     expect(await store.status(sweep)).toMatchObject({ state: 'running', revision: 1, cells: { total: 8, planned: 8 }, shards: { planned: 2 } });
     const longestFirst = [...plan.shards].sort((a, b) => b.cost.flops - a.cost.flops).map((shard) => shard.id);
-    expect(await store.nextShards(sweep, 10, [])).toEqual(longestFirst);
-    expect(await store.nextShards(sweep, 1, longestFirst.slice(0, 1))).toEqual(longestFirst.slice(1));
+    expect(await shardsToStart(store, sweep, 10, [])).toEqual(longestFirst);
+    expect(await shardsToStart(store, sweep, 1, longestFirst.slice(0, 1))).toEqual(longestFirst.slice(1));
   });
 
   it('twice is once: the same plan makes no new revision and no new shard', async () => {
@@ -40,7 +40,7 @@ describe('submitting', () => {
   });
 
   it('of a bigger plan keeps what is measured, lets open shards of the same cells go on, and adds the rest', async () => {
-    const [longest] = await store.nextShards(sweep, 1, []);
+    const [longest] = await shardsToStart(store, sweep, 1, []);
     const held = longest && (await store.lease(longest, FIXTURE_PLACE));
     const cell = held?.job.cells[0];
     if (!held || !cell) throw new Error('nothing was leased');
@@ -54,7 +54,7 @@ describe('submitting', () => {
     });
     // The attempt that was under way keeps its lease.
     await store.record(held.lease, FIXTURE_PLACE, held.job.cells.map((open) => fixtureResult(open.key, open.contextTokens)));
-    await store.finishShard(held.lease, null);
+    await store.finishShard(held.lease, null, null);
     await runFixture(store, sweep);
     expect(await store.status(sweep)).toMatchObject({ state: 'done', cells: { total: 12, measured: 12 }, shards: { done: 3 } });
   });
@@ -67,7 +67,7 @@ describe('submitting', () => {
     const plan = fixturePlan({ ...grid, known: new Map(keys.map((key) => [key, 'measured'])) });
     expect(plan.shards).toEqual([]);
     await store.submit(fixtureSpec(grid), plan);
-    expect(await store.nextShards(plan.sweep, 10, [])).toEqual([]);
+    expect(await shardsToStart(store, plan.sweep, 10, [])).toEqual([]);
     expect(await store.status(plan.sweep)).toMatchObject({ state: 'done', cells: { measured: 8, planned: 0 } });
   });
 
@@ -75,13 +75,13 @@ describe('submitting', () => {
     const grid: FixtureGrid = { name: 'regroup', contextTokens: [300], depths: [0, 1], seeds: [1] };
     await submit(grid);
     const plan = fixturePlan(grid);
-    const [shard] = await store.nextShards(plan.sweep, 1, []);
+    const [shard] = await shardsToStart(store, plan.sweep, 1, []);
     const held = shard && (await store.lease(shard, FIXTURE_PLACE));
     if (!held) throw new Error('nothing was leased');
     await submit({ ...grid, depths: [0, 0.5, 1] });
     expect(await store.endedShards([held.lease.shard])).toEqual([held.lease.shard]);
     expect(await store.lease(held.lease.shard, FIXTURE_PLACE)).toBeNull();
-    await expect(store.finishShard(held.lease, null)).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    await expect(store.finishShard(held.lease, null, null)).rejects.toMatchObject({ code: 'LEASE_LOST' });
     expect(await store.status(plan.sweep)).toMatchObject({ cells: { total: 3, planned: 3 }, shards: { superseded: 1, planned: 1 } });
   });
 
@@ -105,15 +105,15 @@ describe('submitting', () => {
     await submit(grid);
     await submit(twin);
     const [first, second] = [fixturePlan(grid).sweep, fixturePlan(twin).sweep];
-    const [ofFirst] = await store.nextShards(first, 10, []);
-    const [ofSecond] = await store.nextShards(second, 10, []);
+    const [ofFirst] = await shardsToStart(store, first, 10, []);
+    const [ofSecond] = await shardsToStart(store, second, 10, []);
     expect(ofSecond).toBeDefined();
     expect(ofSecond).not.toBe(ofFirst);
     await runFixture(store, first);
     expect(await store.status(second)).toMatchObject({ cells: { measured: 2, planned: 0 } });
     const held = ofSecond && (await store.lease(ofSecond, FIXTURE_PLACE));
     expect(held && held.job.cells).toEqual([]);
-    if (held) await store.finishShard(held.lease, null);
+    if (held) await store.finishShard(held.lease, null, null);
     expect(await store.finishSweep(second, null)).toBe('done');
   });
 });
@@ -127,12 +127,12 @@ describe('rows', () => {
     const other = await openStore(second.url);
     await other.submit(fixtureSpec(grid), fixturePlan(grid));
     const sweep: SweepId = fixturePlan(grid).sweep;
-    for (const shard of (await other.nextShards(sweep, 50, [])).reverse()) {
+    for (const shard of (await shardsToStart(other, sweep, 50, [])).reverse()) {
       const held = await other.lease(shard, FIXTURE_PLACE);
       for (const cell of [...(held?.job.cells ?? [])].reverse()) {
         if (held) await other.record(held.lease, FIXTURE_PLACE, [fixtureResult(cell.key, cell.contextTokens)]);
       }
-      if (held) await other.finishShard(held.lease, null);
+      if (held) await other.finishShard(held.lease, null, null);
     }
     const numbers = async (from: PrismaStore) => (await from.rows(sweep)).cells.filter(isNeedleRow).map((cell) => ({ ...cell, measured: null }));
     const rows = await numbers(store);

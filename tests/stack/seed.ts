@@ -67,6 +67,7 @@ export function fixtureSpec(grid: FixtureGrid): SweepSpec {
     methods: [...(grid.methods ?? [{ name: 'none' }])],
     continualPretrainContextTokens: [...(grid.continued ?? [null])],
     contextTokens: [...grid.contextTokens],
+    canary: false,
     tasks: [
       {
         kind: 'needle',
@@ -206,16 +207,22 @@ export const fixtureResult = (key: CellKey, contextTokens: number): CellResult =
   needle: fixtureNumbers(key, contextTokens),
 });
 
+/** Ids of the first shards that the store would start. */
+export async function shardsToStart(store: Store, sweep: SweepId, limit: number, except: readonly ShardId[] = []): Promise<ShardId[]> {
+  const { shards } = await store.nextShards(sweep, except);
+  return shards.slice(0, limit).map(({ shard }) => shard);
+}
+
 /** Evaluates every open shard of a sweep with made-up numbers, as a worker would. */
 export async function runFixture(store: Store, sweep: SweepId, place: Place = FIXTURE_PLACE): Promise<void> {
   for (;;) {
-    const shards = await store.nextShards(sweep, 50, []);
+    const shards = await shardsToStart(store, sweep, 50, []);
     if (shards.length === 0) break;
     for (const shard of shards) {
       const leased = await store.lease(shard, place);
       if (leased === null) continue;
       await store.record(leased.lease, place, leased.job.cells.map((cell) => fixtureResult(cell.key, cell.contextTokens)));
-      await store.finishShard(leased.lease, { promptTokens: 10, distinctTokens: 8, computedTokens: 9, completionTokens: 2, loadSeconds: 0.1, runSeconds: 0.5 });
+      await store.finishShard(leased.lease, { promptTokens: 10, distinctTokens: 8, computedTokens: 9, completionTokens: 2, loadSeconds: 0.1, runSeconds: 0.5 }, null);
     }
   }
   await store.finishSweep(sweep, null);

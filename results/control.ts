@@ -1,0 +1,106 @@
+/**
+ * A hand on the wheel: what people set while a sweep runs, and what its workflow reads.
+ */
+import { RopesweepError } from '../domain/errors.js';
+import type { ShardId, SweepId } from '../domain/ids.js';
+import { evaluationQueue, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
+import type { Steered, SweepWish } from '../domain/ports.js';
+import type { SweepSpec } from '../domain/spec.js';
+import { allowed, isEnded, type SweepState } from '../domain/states.js';
+import type { Client } from './database.js';
+import { OPEN_SHARDS } from './transitions.js';
+
+interface ControlRow {
+  readonly state: SweepState;
+  readonly concurrency: number;
+  readonly priority: number;
+  readonly spec: SweepSpec;
+  readonly revision: number;
+  readonly deviceClass: string;
+  readonly failed: number;
+  readonly total: number;
+}
+
+async function controlRow(client: Client, sweep: SweepId): Promise<ControlRow> {
+  const [row] = await client.$queryRaw<ControlRow[]>`
+    SELECT s.state::text AS state, s.concurrency, s.priority, r.spec, r.number AS revision, r.device_class AS "deviceClass",
+           p.failed, p.planned + p.measured + p.diverged + p.infeasible + p.failed AS total
+    FROM sweeps s
+    JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+    JOIN sweep_progress p ON p.sweep_id = s.id
+    WHERE s.id = ${sweep}`;
+  if (row === undefined) throw new RopesweepError('SWEEP_UNKNOWN', { where: `sweep ${sweep}`, what: 'it was never submitted, or it was deleted' });
+  return row;
+}
+
+/** How the sweep is to be run now, and the shards to start beside `except`: two windows at most, so that a page costs as much history as a shard. */
+export async function nextShards(client: Client, sweep: SweepId, except: readonly ShardId[]): Promise<Page> {
+  const row = await controlRow(client, sweep);
+  const control: SweepControl = { state: row.state, concurrency: row.concurrency, priority: row.priority, maximumAttempts: row.spec.maximumAttempts, spent: spentBudget(row) };
+  if (control.state !== 'running' || control.spent !== null) return { control, shards: [], canary: false };
+  const canaries = row.spec.canary && except.length === 0 ? await cheapestAndDearest(client, sweep, row.revision) : [];
+  const shards = canaries.length > 0 ? canaries : await openShards(client, sweep, 2 * row.concurrency, except);
+  return { control, canary: canaries.length > 0, shards: shards.map(({ id, crashes }): ShardStart => ({ shard: id, crashes, evaluationQueue: evaluationQueue(row.deviceClass) })) };
+}
+
+interface OpenShard {
+  readonly id: ShardId;
+  readonly crashes: number;
+}
+
+/** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
+const openShards = (client: Client, sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<OpenShard[]> =>
+  client.$queryRaw<OpenShard[]>`
+    SELECT id, crashes FROM shards
+    WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[]) AND id <> ALL (${except}::text[])
+    ORDER BY ordinal, id LIMIT ${limit}`;
+
+/** Of a revision none of whose shards was tried yet; none where there are no others to spare. */
+async function cheapestAndDearest(client: Client, sweep: SweepId, revision: number): Promise<OpenShard[]> {
+  const rows = await client.$queryRaw<OpenShard[]>`
+    WITH open AS (
+      SELECT id, crashes, cost_flops FROM shards
+      WHERE sweep_id = ${sweep} AND revision = ${revision} AND state = 'planned'
+        AND NOT EXISTS (SELECT FROM shards WHERE sweep_id = ${sweep} AND revision = ${revision} AND attempts > 0)
+    )
+    SELECT id, crashes FROM (
+      (SELECT id, crashes, 1 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
+      UNION ALL
+      (SELECT id, crashes, 0 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)
+    ) AS both_ends WHERE (SELECT count(*) FROM open) > 2 ORDER BY place`;
+  return rows;
+}
+
+/** Why the failure budget keeps the sweep from starting more; null while it lasts. */
+function spentBudget({ spec: { failureBudget }, failed, total }: ControlRow): string | null {
+  if (failureBudget === undefined) return null;
+  const { cells = Infinity, share = 1 } = failureBudget;
+  const allowedCells = Math.min(cells, Math.floor(share * total));
+  if (failed <= allowedCells) return null;
+  return `the failure budget is spent: ${failed} of ${total} cells failed, ${allowedCells} are tolerated (failureBudget)`;
+}
+
+const WISHED: Readonly<Record<'pause' | 'resume' | 'stop' | 'cancel', SweepState>> = { pause: 'paused', resume: 'running', stop: 'stopping', cancel: 'cancelling' };
+
+/** @throws RopesweepError SWEEP_UNKNOWN, SWEEP_STATE */
+export async function steer(transaction: Client, sweep: SweepId, wish: SweepWish): Promise<Steered> {
+  await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
+  const { state: before, concurrency, priority } = await controlRow(transaction, sweep);
+  if (wish.verb === 'set') {
+    const set = { concurrency: wish.concurrency ?? concurrency, priority: wish.priority ?? priority };
+    await transaction.$executeRaw`UPDATE sweeps SET concurrency = ${set.concurrency}, priority = ${set.priority} WHERE id = ${sweep}`;
+    return { before, after: before, ...set };
+  }
+  const after = WISHED[wish.verb];
+  // What has come to its end needs no stop; only running it again makes it go on.
+  if (before === after || (isEnded(before) && (wish.verb === 'stop' || wish.verb === 'cancel'))) return { before, after: before, concurrency, priority };
+  if (isEnded(before) || !allowed('sweep', before, after) || (wish.verb === 'resume' && before !== 'paused')) {
+    throw new RopesweepError('SWEEP_STATE', {
+      where: `sweep ${sweep}`,
+      what: `it is ${before}, so it cannot be ${wish.verb === 'stop' ? 'stopped' : `${wish.verb}d`}`,
+      mend: isEnded(before) ? 'Run its file again: it goes on with what is left.' : 'Wait until it has ended, then run its file again.',
+    });
+  }
+  await transaction.$executeRaw`UPDATE sweeps SET state = ${after}::sweep_state, updated_at = now() WHERE id = ${sweep}`;
+  return { before, after, concurrency, priority };
+}

@@ -1,0 +1,117 @@
+/**
+ * The part of a worker that evaluates shards: its slots, tested, registered and kept registered.
+ */
+import { hostname, totalmem } from 'node:os';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { evaluateActivities } from '../activities/evaluate.js';
+import { deviceText } from '../domain/device.js';
+import { engineVersion } from '../domain/engine.js';
+import { messageOf, RopesweepError } from '../domain/errors.js';
+import { HEARTBEAT, evaluationQueue } from '../domain/orchestration.js';
+import type { Place, Store } from '../domain/ports.js';
+import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
+import { deviceNeeds } from '../infra/cuda.js';
+import { homePath } from '../infra/embedded/homeFolder.js';
+import { VERSION } from '../infra/version.js';
+import { fingerprint } from '../runtime/fingerprint.js';
+import { chooseSlots, type SlotWishes } from './slots.js';
+import { ForkedSlots } from './slotPool.js';
+import { weightsVerifier } from './verifyWeights.js';
+
+export type CommonOptions = Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime'>;
+
+export interface EvaluationWishes extends SlotWishes {
+  readonly deviceClass?: string;
+}
+
+export interface Evaluation {
+  readonly worker: Worker;
+  /** Evaluates until told to stop; a worker that is set aside meanwhile stays registered and idle until `stopped`. */
+  run(stopped: Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the slots of this machine; null where it is to have none.
+ *
+ * @throws RopesweepError DEVICE_BROKEN if the self-test fails, OPTION_INVALID without a class for a GPU
+ */
+export async function openEvaluation(common: CommonOptions, store: Store, options: EvaluationWishes): Promise<Evaluation | null> {
+  const { slots, threads } = chooseSlots(options);
+  if (slots === 0) return null;
+  const { device } = options;
+  const deviceClass = classOf(options);
+  const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(device), engineVersion: engineVersion(device.provider), deviceClass };
+  const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceNeeds(device, homePath()).environment });
+  const passed = await passesSelfTest(pool);
+  await store.registerWorker({
+    id: place.worker,
+    host: hostname(),
+    pid: process.pid,
+    deviceClass,
+    slots,
+    fingerprint: place.fingerprint,
+    selfTest: passed ? 'passed' : 'failed',
+    memoryBytes: device.provider === 'cpu' ? totalmem() : null,
+    version: VERSION,
+  });
+  if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
+
+  const worker = await Worker.create({
+    ...common,
+    taskQueue: evaluationQueue(deviceClass),
+    activities: evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) }),
+    // A task is taken only when a slot is free, so nothing waits behind a busy device.
+    maxConcurrentActivityTaskExecutions: slots,
+    maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+    defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+  });
+  const registration = keepRegistered(store, place.worker, pool, worker);
+  return {
+    worker,
+    run: async (stopped) => {
+      await worker.run();
+      if (registration.isAside()) await stopped;
+    },
+    close: async () => {
+      registration.stop();
+      await pool.close();
+      await store.unregisterWorker(place.worker).catch(() => undefined);
+    },
+  };
+}
+
+interface Registration {
+  isAside(): boolean;
+  stop(): void;
+}
+
+/** Keeps the row of the registry fresh, and hears from it when the node is set aside: then it takes no more work. */
+function keepRegistered(store: Store, id: string, pool: ForkedSlots, worker: Worker): Registration {
+  let aside = false;
+  const beat = async (): Promise<void> => {
+    try {
+      const standing = await store.heartbeatWorker(id, { draining: !aside && worker.getState() !== 'RUNNING', loaded: pool.loaded });
+      if (standing?.state !== 'aside' || aside) return;
+      aside = true;
+      console.error(`this worker was set aside and takes no more work: ${standing.reason ?? 'no reason is known'}`);
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    } catch (error) {
+      console.error(`the worker's registry row could not be kept fresh: ${messageOf(error)}`);
+    }
+  };
+  const timer = setInterval(() => void beat(), HEARTBEAT.everyMs);
+  return { isAside: () => aside, stop: () => clearInterval(timer) };
+}
+
+/** A GPU's memory decides which cells fit, so its class is never guessed. */
+export function classOf({ device, deviceClass }: Pick<EvaluationWishes, 'device' | 'deviceClass'>): string {
+  if (deviceClass !== undefined) return deviceClass;
+  if (device.provider === 'cpu') return 'cpu';
+  throw new RopesweepError('OPTION_INVALID', { where: '--class', what: `a worker on ${deviceText(device)} needs a device class`, mend: 'Name the class of this GPU, as sweeps name it (cuda-24, cuda-40, cuda-80, cuda-141 or one of their own).' });
+}
+
+async function passesSelfTest(pool: ForkedSlots): Promise<boolean> {
+  const difference = await pool.selfTest();
+  return difference !== null && difference <= SELF_TEST_TOLERANCE;
+}

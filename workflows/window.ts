@@ -1,0 +1,95 @@
+/**
+ * The window of a sweep: which shards are in flight, which may be started next, and what the store said last.
+ */
+import type { ShardId } from '../domain/ids.js';
+import type { Failure, Page, ShardEnd, ShardStart, SweepControl } from '../domain/orchestration.js';
+
+export class Window {
+  readonly open: Set<ShardId>;
+  control: SweepControl | null = null;
+  /** The store is to be asked, whether there is room or not. */
+  news = true;
+  /** How often somebody said that the store has news. */
+  timesTold = 0;
+  private page: ShardStart[] = [];
+  /** The last answer held shards: there may be more. */
+  private more = true;
+  /** Canaries by how they ended; null while they run. */
+  private readonly canaries = new Map<ShardId, ShardEnd | null>();
+
+  constructor(open: Iterable<ShardId> = []) {
+    this.open = new Set(open);
+  }
+
+  /** Shards that may be started beside those in flight. */
+  get room(): number {
+    return (this.control?.concurrency ?? 0) - this.open.size;
+  }
+
+  get wantsPage(): boolean {
+    return this.news || (this.page.length === 0 && this.more && this.room > 0);
+  }
+
+  /** Nothing is in flight, and the store has nothing to start. */
+  get drained(): boolean {
+    return this.open.size === 0 && this.page.length === 0 && !this.more;
+  }
+
+  tell(): void {
+    this.news = true;
+    this.timesTold += 1;
+  }
+
+  take({ control, shards, canary }: Page): void {
+    this.control = control;
+    this.page = shards.filter(({ shard }) => !this.open.has(shard));
+    this.more = shards.length > 0;
+    if (canary) for (const { shard } of this.page) this.canaries.set(shard, null);
+  }
+
+  /** What is to be started now, counted among those in flight from here on. */
+  start(): ShardStart[] {
+    const { control } = this;
+    if (control?.state !== 'running' || control.spent !== null || this.gateIsClosed) return [];
+    const starting = this.page.splice(0, Math.max(0, this.room));
+    for (const { shard } of starting) this.open.add(shard);
+    return starting;
+  }
+
+  ended(end: ShardEnd): void {
+    this.open.delete(end.shard);
+    if (this.canaries.has(end.shard)) this.canaries.set(end.shard, end);
+    // A shard that failed may have spent the budget; one that was cut in two left new ones.
+    if (end.failure !== null || end.state !== 'done') this.news = true;
+  }
+
+  /** Shards that nothing works on any more. */
+  drop(gone: readonly ShardId[]): void {
+    for (const shard of gone) {
+      this.open.delete(shard);
+      this.canaries.delete(shard);
+    }
+    if (gone.length > 0) this.news = true;
+  }
+
+  get pendingCanaries(): ShardId[] {
+    return [...this.canaries].filter(([, end]) => end === null).map(([shard]) => shard);
+  }
+
+  /** The canaries are in flight, and none of them went well yet. */
+  private get gateIsClosed(): boolean {
+    const started = [...this.canaries.keys()].every((shard) => !this.page.some((waiting) => waiting.shard === shard));
+    return started && this.pendingCanaries.length > 0 && ![...this.canaries.values()].some((end) => end?.state === 'done' && end.failure === null);
+  }
+
+  /** What both canaries failed of, if it was the same. */
+  get commonFailure(): Failure | null {
+    const [first, ...others] = [...this.canaries.values()].map((end) => end?.failure ?? null);
+    if (first === undefined || first === null || others.length === 0) return null;
+    return others.every((failure) => failure !== null && sameFailure(first, failure)) ? first : null;
+  }
+}
+
+/** Process ids, counts and addresses do not make another failure. */
+const sameFailure = (a: Failure, b: Failure): boolean => a.code === b.code && withoutNumbers(a.reason) === withoutNumbers(b.reason);
+const withoutNumbers = (text: string): string => text.replace(/0x[0-9a-f]+|[0-9a-f]{12,}|\d+/gi, '#');
