@@ -11,6 +11,8 @@ import { packageFile } from '../infra/packageRoot.js';
 export interface LocalWorkerOptions {
   readonly home: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether it also runs workflows and store activities. */
+  readonly control: boolean;
   readonly deviceClass: string;
   readonly device: Device;
   readonly slots?: number;
@@ -67,8 +69,8 @@ export class LocalWorker {
   }
 
   private start(): void {
-    const { home, deviceClass, device, slots, environment } = this.options;
-    const args = ['worker', '--control', '--device-class', deviceClass, '--device', deviceText(device), '--slots', slots === undefined ? 'auto' : String(slots)];
+    const { home, control, deviceClass, device, slots, environment } = this.options;
+    const args = ['worker', ...(control ? ['--control'] : []), '--device-class', deviceClass, '--device', deviceText(device), '--slots', slots === undefined ? 'auto' : String(slots)];
     const started = Date.now();
     const child = fork(packageFile('bin', 'ropesweep.js'), args, {
       env: { ...process.env, ROPESWEEP_HOME: home, ...environment },

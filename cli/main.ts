@@ -4,43 +4,44 @@
 import { Command } from 'commander';
 import { EXIT } from '../domain/errors.js';
 import { exitCodeOf } from '../infra/commandLine.js';
-import { demoCommand } from './demo.js';
-import { deviceCommand } from './device.js';
-import { doctorCommand } from './doctor.js';
-import { exportCommand } from './export.js';
-import { forwardCommand } from './forward.js';
-import { grafanaRoleCommand } from './grafanaRole.js';
-import { fetchCommand } from './modelFetch.js';
-import { inspectCommand } from './modelInspect.js';
-import { verifyCommand } from './modelVerify.js';
-import { watchOutput } from './output.js';
-import { planCommand } from './plan.js';
-import { reportCommand } from './report.js';
-import { ropeCommand } from './rope.js';
-import { runCommand } from './run.js';
-import { statusCommand } from './status.js';
-import { textCommand } from './text.js';
 import { VERSION } from '../infra/version.js';
+import { watchOutput } from './output.js';
 
-export function program(): Command {
-  const model = new Command('model').description('Look at, run and fetch one checkpoint.').addCommand(inspectCommand()).addCommand(verifyCommand()).addCommand(forwardCommand()).addCommand(fetchCommand());
-  return new Command('ropesweep')
+/** Verbs in the order of --help. Only the one that is asked for is loaded: some bring an engine, a chart library, a database client. */
+const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./run.js')).runCommand(),
+  plan: async () => (await import('./plan.js')).planCommand(),
+  status: async () => (await import('./status.js')).statusCommand(),
+  why: async () => (await import('./why.js')).whyCommand(),
+  pause: async () => (await import('./steer.js')).pauseCommand(),
+  resume: async () => (await import('./steer.js')).resumeCommand(),
+  stop: async () => (await import('./steer.js')).stopCommand(),
+  cancel: async () => (await import('./steer.js')).cancelCommand(),
+  set: async () => (await import('./steer.js')).setCommand(),
+  retry: async () => (await import('./retry.js')).retryCommand(),
+  delete: async () => (await import('./delete.js')).deleteCommand(),
+  up: async () => (await import('./up.js')).upCommand(),
+  down: async () => (await import('./down.js')).downCommand(),
+  report: async () => (await import('./report.js')).reportCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  rope: async () => (await import('./rope.js')).ropeCommand(),
+  model: async () => (await import('./model.js')).modelCommand(),
+  text: async () => (await import('./text.js')).textCommand(),
+  device: async () => (await import('./device.js')).deviceCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  worker: () => Promise.resolve(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption()),
+  'grafana-role': async () => (await import('./grafanaRole.js')).grafanaRoleCommand(),
+  demo: async () => (await import('./demo.js')).demoCommand(),
+};
+
+/** The command with the verb that is asked for, or with all of them. */
+async function program(verb: string | undefined): Promise<Command> {
+  const asked = verb === undefined ? undefined : VERBS[verb];
+  const commands = await Promise.all((asked === undefined ? Object.values(VERBS) : [asked]).map((load) => load()));
+  const command = new Command('ropesweep')
     .description('Sweeps of RoPE method x continual-pretrain length x context length x needle depth, resumable after anything.')
     .version(VERSION)
     .showHelpAfterError('(see --help)')
-    .addCommand(runCommand())
-    .addCommand(planCommand())
-    .addCommand(statusCommand())
-    .addCommand(reportCommand())
-    .addCommand(exportCommand())
-    .addCommand(ropeCommand())
-    .addCommand(model)
-    .addCommand(textCommand())
-    .addCommand(deviceCommand())
-    .addCommand(doctorCommand())
-    .addCommand(new Command('worker').description('Run a worker: evaluation slots, workflows (ropesweep worker --help).').allowUnknownOption())
-    .addCommand(grafanaRoleCommand())
-    .addCommand(demoCommand())
     .addHelpText(
       'after',
       `
@@ -52,6 +53,8 @@ Examples:
   ropesweep status                           the sweeps of the store
   ropesweep export demo --format csv         one row per cell`,
     );
+  for (const one of commands) command.addCommand(one);
+  return command;
 }
 
 /** Settings that addCommand does not hand down: every verb reports its own mistakes by throwing. */
@@ -63,7 +66,7 @@ function throwing(command: Command): Command {
 
 async function main(): Promise<number> {
   try {
-    await throwing(program()).parseAsync(process.argv);
+    await throwing(await program(process.argv[2])).parseAsync(process.argv);
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
     return exitCodeOf(error);

@@ -2,25 +2,6 @@
  * What the command prints: JSON lines for programs, a live display or plain lines for people.
  */
 import { EXIT } from '../domain/errors.js';
-import type { CellProgress } from '../domain/ports.js';
-import type { CellCounts } from '../domain/plan.js';
-import type { SweepEndState } from '../domain/states.js';
-
-/** Events of `ropesweep run --json`, one JSON line each; `finished` is the last. */
-export type RunEvent =
-  | { readonly event: 'planned'; readonly sweep: string; readonly cells: CellCounts; readonly shards: number }
-  | { readonly event: 'attached'; readonly sweep: string; readonly pid: number }
-  | { readonly event: 'started'; readonly sweep: string; readonly revision: number; readonly temporalUi: string | null }
-  | { readonly event: 'progress'; readonly sweep: string; readonly cells: CellProgress; readonly runningCells: number; readonly cellsPerSecond: number; readonly etaSeconds: number | null }
-  | { readonly event: 'notice'; readonly message: string }
-  | {
-      readonly event: 'finished';
-      readonly sweep: string;
-      readonly revision: number;
-      readonly state: SweepEndState;
-      readonly cells: { readonly measured: number; readonly cached: number; readonly diverged: number; readonly infeasible: number; readonly failed: number };
-      readonly seconds: number;
-    };
 
 export const printLine = (text: string): void => {
   process.stdout.write(`${text}\n`);

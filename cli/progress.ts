@@ -4,7 +4,8 @@
 import logUpdate from 'log-update';
 import pc from 'picocolors';
 import type { SweepStatus } from '../domain/ports.js';
-import { duration, printLine, type RunEvent } from './output.js';
+import { duration, printLine } from './output.js';
+import type { RunEvent } from './runEvents.js';
 
 export interface Rate {
   readonly cellsPerSecond: number;

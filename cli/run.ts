@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly json: boolean;
   readonly home?: string;
   readonly slots?: number;
+  readonly detach?: boolean;
   /** commander's name for --no-report. */
   readonly report: boolean;
 }
@@ -27,12 +28,14 @@ export function runCommand(): Command {
     .addOption(setOption())
     .addOption(slotOption())
     .addOption(homeOption())
+    .option('--detach', 'submit and return at once; ropesweep up or a cluster runs it', false)
     .option('--no-report', 'do not draw heat maps and write the HTML report at the end')
     .option('--json', 'one JSON event a line in place of text', false)
     .addHelpText(
       'after',
       `
 With nothing configured it starts PostgreSQL and a Temporal server under .ropesweep/ and stops them at the end.
+Several sweeps may run at once: a second run uses the servers and the worker of the first, or those of ropesweep up.
 With DATABASE_URL and TEMPORAL_ADDRESS set it uses those servers and the workers that run there.
 Cells that the store already has are not computed again; Ctrl-C keeps what is done, the same command goes on.
 
@@ -55,6 +58,7 @@ export async function runAction(file: string, options: RunOptions): Promise<void
   const finished = await runSweep(sweepFile, {
     ...(options.home === undefined ? {} : { home: options.home }),
     ...(options.slots === undefined ? {} : { slots: options.slots }),
+    detach: options.detach === true,
     display,
     atEnd: async (store, home) => {
       if (!options.report || options.json) return;
@@ -63,5 +67,5 @@ export async function runAction(file: string, options: RunOptions): Promise<void
     },
   });
   display.emit(finished);
-  process.exitCode = finished.state === 'done' ? EXIT.done : EXIT.incomplete;
+  process.exitCode = finished.event === 'detached' || finished.state === 'done' ? EXIT.done : EXIT.incomplete;
 }

@@ -15,18 +15,18 @@ import { deviceNeeds } from '../infra/cuda.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
-import type { RunEvent } from './output.js';
 import { planSweep, type SweepFile } from './planning.js';
 import type { RunDisplay } from './progress.js';
+import type { Finished, RunEvent } from './runEvents.js';
 import { isStopped, Stopped, stopRequests, unlessStopped } from './stopRequests.js';
 import { SweepWorkflows } from './sweepWorkflows.js';
 import { OwnerGone, watch } from './watch.js';
 
-export type Finished = Extract<RunEvent, { event: 'finished' }>;
-
 export interface RunSweepOptions {
   readonly home?: string;
   readonly slots?: number;
+  /** Submit and leave: a stack that is up, or a cluster, does the rest. */
+  readonly detach: boolean;
   readonly display: RunDisplay;
   /** Called with the store still open, after the last cell. */
   readonly atEnd: (store: PrismaStore, home: string) => Promise<void>;
@@ -43,7 +43,8 @@ interface Context {
   readonly stop: AbortSignal;
 }
 
-export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): Promise<Finished> {
+/** @throws RopesweepError STACK_NEEDED for a sweep that is to be left alone where nothing would run it */
+export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): Promise<Finished | Detached> {
   const startedMs = Date.now();
   const { display } = options;
   const stop = stopRequests(() => {
@@ -56,7 +57,11 @@ export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): 
       } catch (error) {
         if (error instanceof Stopped) return neverSubmitted(sweepFile, startedMs);
         if (!(error instanceof OwnerGone)) throw error;
-        display.emit({ event: 'notice', message: 'the process that ran this sweep is gone: going on in its place' });
+        if (error.takenDown) {
+          display.emit({ event: 'notice', message: 'the stack was taken down: what is measured is kept, the same command goes on' });
+          return neverSubmitted(sweepFile, startedMs);
+        }
+        display.emit({ event: 'notice', message: 'the process whose servers this run used is gone: going on with servers of its own' });
       }
     }
   } finally {
@@ -64,14 +69,16 @@ export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): 
   }
 }
 
-async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: AbortSignal, startedMs: number): Promise<Finished> {
+async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: AbortSignal, startedMs: number): Promise<Finished | Detached> {
   const sweep = sweepFile.spec.name as SweepId;
   const { display } = options;
   const notice = (message: string): void => display.emit({ event: 'notice', message });
   const connections = await openConnections({ ...(options.home === undefined ? {} : { home: options.home }), sweep, log: notice });
   let store: PrismaStore | null = null;
   try {
-    if (connections.attached !== null) display.emit({ event: 'attached', sweep, pid: connections.attached.pid });
+    const { attached } = connections;
+    if (options.detach && connections.embedded && attached?.up !== true) throw nothingStays(connections);
+    if (attached !== null) display.emit({ event: 'attached', sweep, pid: attached.pid, runs: attached.sweep });
     unlessStopped(stop);
     await migrate(connections.databaseUrl);
     store = await openStore(connections.databaseUrl);
@@ -80,7 +87,12 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
     display.emit({ event: 'planned', sweep, cells: plan.counts, shards: plan.shards.length });
     unlessStopped(stop);
     const { revision } = await store.submit(sweepFile.spec, plan);
-    const ended = await reachEnd({ sweepFile, plan, revision, connections, store, options, stop });
+    const context: Context = { sweepFile, plan, revision, connections, store, options, stop };
+    if (options.detach && plan.counts.new > 0) {
+      await leave(context);
+      return { event: 'detached', sweep, revision };
+    }
+    const ended = await reachEnd(context);
     display.done();
     const cells = await countCells(plan, store);
     const state = ended === 'done' && !reachedAll(plan, cells) ? 'incomplete' : ended;
@@ -89,7 +101,7 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
     return { event: 'finished', sweep, revision, state, cells, seconds: secondsSince(startedMs) };
   } catch (error) {
     // The owner took its servers with it, whatever this process was doing with them.
-    if (isLost(error) && connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack stopped it');
+    if (isLost(error) && connections.ownerGone()) throw new OwnerGone(connections);
     throw error;
   } finally {
     display.done();
@@ -98,11 +110,30 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
   }
 }
 
+type Detached = Extract<RunEvent, { event: 'detached' }>;
+
+const nothingStays = ({ home, attached }: Connections): RopesweepError =>
+  new RopesweepError('STACK_NEEDED', {
+    where: '--detach',
+    what: attached === null ? `nothing is up in ${home} that would run the sweep` : `the servers in ${home} belong to the run of ${attached.sweep ?? 'another command'} and end with it`,
+    mend: 'Start a stack that stays with ropesweep up, or leave --detach out.',
+  });
+
+/** Starts the sweep's workflow and leaves it to those who are there. */
+async function leave({ connections, plan }: Context): Promise<void> {
+  const workflows = await SweepWorkflows.open(await temporalOf(connections));
+  try {
+    await workflows.start(plan.sweep);
+  } finally {
+    await workflows.close();
+  }
+}
+
 const isLost = (error: unknown): boolean => error instanceof RopesweepError && error.code === 'STORE_LOST';
 
 const secondsSince = (startedMs: number): number => Math.round((Date.now() - startedMs) / 10) / 100;
 
-/** A run that was stopped before the store knew of it. */
+/** A run that was stopped before the store knew of it, or whose store was taken down. */
 const neverSubmitted = ({ spec }: SweepFile, startedMs: number): Finished => ({
   event: 'finished',
   sweep: spec.name,
@@ -127,17 +158,23 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
   const ours = connections.embedded && connections.attached === null;
   if (isStopped(stop)) return ours ? store.finishSweep(plan.sweep, 'stopped') : 'stopped';
   const device = parseDevice(classProvider(spec.deviceClass, spec.deviceClasses));
-  if (ours && device.provider !== 'cpu') await assertUsable(device, deviceNeeds(device, connections.home));
-  const worker = ours
+  // The worker of who owns the stack evaluates one class; a sweep of another class brings slots of its own.
+  const served = ours ? null : connections.servedClass();
+  const brings = ours || (served !== null && served !== spec.deviceClass);
+  if (brings && device.provider !== 'cpu') await assertUsable(device, deviceNeeds(device, connections.home));
+  if (!brings && connections.embedded && options.slots !== undefined) display.emit({ event: 'notice', message: '--slots says nothing here: the worker of the running stack evaluates the cells' });
+  const worker = brings
     ? new LocalWorker({
         home: connections.home,
         environment: connections.workerEnvironment(),
+        control: ours,
         deviceClass: spec.deviceClass,
         device,
         ...(options.slots === undefined ? {} : { slots: options.slots }),
         onRestart: (how) => display.emit({ event: 'notice', message: `the worker died (${how}) and is started again` }),
       })
     : null;
+  if (ours) connections.serves(spec.deviceClass);
   try {
     const workflows = await SweepWorkflows.open(temporal);
     try {
@@ -152,10 +189,20 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
     await worker?.stop();
     if (isStopped(stop)) {
       // Draining hands shards back after the last look at the store; only then is `stopped` the whole truth.
-      if (worker !== null) await store.finishSweep(plan.sweep, 'stopped');
-      else display.emit({ event: 'notice', message: 'this command stopped watching; the sweep goes on at the workers that have it' });
+      const { attached } = connections;
+      if (ours) await store.finishSweep(plan.sweep, 'stopped');
+      else if (attached !== null && !attached.up && attached.sweep !== plan.sweep) await stopOwn(store, temporal, plan.sweep);
+      else display.emit({ event: 'notice', message: `this command stopped watching; the sweep goes on where it runs (ropesweep stop ${plan.sweep} ends it)` });
     }
   }
+}
+
+/** A sweep on the servers of another run has nobody else to look after it: what is in flight ends, nothing new is started. */
+async function stopOwn(store: PrismaStore, temporal: TemporalServerInfo, sweep: SweepId): Promise<void> {
+  await store.steer(sweep, { verb: 'stop' });
+  const workflows = await SweepWorkflows.open(temporal);
+  await workflows.tell(sweep);
+  await workflows.close();
 }
 
 /** An attached process waits for the owner to start Temporal; one that left before is no error but a turn to take. */
@@ -163,7 +210,7 @@ async function temporalOf(connections: Connections): Promise<TemporalServerInfo>
   try {
     return await connections.temporal();
   } catch (error) {
-    if (connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack left before it started Temporal');
+    if (connections.ownerGone()) throw new OwnerGone(connections);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Events of a run in words for a person; null = nothing to say. */
 import pc from 'picocolors';
-import { duration, type RunEvent } from './output.js';
+import { duration } from './output.js';
+import type { RunEvent } from './runEvents.js';
 
 export function runWords(event: RunEvent): string | null {
   switch (event.event) {
@@ -17,9 +18,13 @@ export function runWords(event: RunEvent): string | null {
       return `${head}${beside.length > 0 ? ` (${beside.join(', ')})` : ''}${known}`;
     }
     case 'attached':
-      return `another process (pid ${String(event.pid)}) runs this sweep: attached to it`;
+      return event.runs === event.sweep
+        ? `another process (pid ${String(event.pid)}) runs this sweep: attached to it`
+        : pc.dim(`using the servers and the worker of ${event.runs === null ? 'the stack that is up' : `the run of ${event.runs}`} (pid ${String(event.pid)})`);
     case 'started':
       return event.temporalUi === null ? null : pc.dim(`workflow in the Temporal UI: ${event.temporalUi}`);
+    case 'detached':
+      return `${pc.bold(event.sweep)} revision ${String(event.revision)} was submitted: ropesweep watch ${event.sweep} follows it`;
     case 'notice':
       return pc.dim(event.message);
     case 'progress':

@@ -19,6 +19,13 @@ const CLOSE_MS = 10_000;
 /** The process that owned the embedded stack ended before the sweep did. */
 export class OwnerGone extends Error {
   override readonly name = 'OwnerGone';
+  /** It closed for good: nobody is to go on in its place. */
+  readonly takenDown: boolean;
+
+  constructor(connections: Connections) {
+    super('the owner of the embedded stack is gone');
+    this.takenDown = connections.takenDown();
+  }
 }
 
 export interface Watched {
@@ -44,7 +51,7 @@ export async function watch({ store, sweep, deviceClass, workflows, display, sto
         return status.state;
       }
     }
-    if (connections.ownerGone()) throw new OwnerGone('the owner of the embedded stack is gone');
+    if (connections.ownerGone()) throw new OwnerGone(connections);
     if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflows?.running(sweep)) === false) {
       // Terminated by hand: nobody will write the end any more. It may just have been written, so look again.
       const last = await look(store, sweep);
@@ -54,7 +61,7 @@ export async function watch({ store, sweep, deviceClass, workflows, display, sto
         return store.finishSweep(sweep, 'stopped');
       }
     }
-    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = await sayUnattended((await workflows?.unattended(deviceClass)) ?? [], display, unattended);
+    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = sayUnattended((await workflows?.unattended(deviceClass)) ?? [], display, unattended);
     await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   return 'stopped';

@@ -67,6 +67,33 @@ export interface SweepStatus {
   readonly updatedAt: Date;
 }
 
+/** What the store knows of why a sweep gets on or does not. */
+export interface StoreSituation {
+  readonly status: SweepStatus;
+  /** Why it ended before its cells did. */
+  readonly reason: string | null;
+  readonly concurrency: number;
+  readonly priority: number;
+  readonly deviceClass: string;
+  readonly workers: readonly {
+    readonly id: string;
+    readonly deviceClass: string;
+    readonly slots: number;
+    readonly state: WorkerState;
+    readonly reason: string | null;
+    readonly selfTest: 'passed' | 'failed';
+    readonly silentSeconds: number;
+    /** Whether its heartbeats come. */
+    readonly alive: boolean;
+    /** Shards that it holds. */
+    readonly shards: number;
+  }[];
+  /** Attempts at shards of the sweep that failed lately, by code. */
+  readonly failures: readonly { readonly code: string; readonly attempts: number; readonly reason: string | null }[];
+  /** Other sweeps that hold slots. */
+  readonly rivals: readonly { readonly sweep: SweepId; readonly priority: number; readonly shards: number }[];
+}
+
 /** Quarantined or infeasible cells with their reason. */
 export interface OutcomeRow {
   readonly key: CellKey;

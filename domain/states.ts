@@ -60,7 +60,7 @@ const SWEEP_NEXT: Record<SweepState, readonly SweepState[]> = {
   running: ['paused', 'stopping', 'cancelling', ...SWEEP_END_STATES],
   paused: ['running', 'stopping', 'cancelling', ...SWEEP_END_STATES],
   stopping: ['running', 'cancelling', ...SWEEP_END_STATES],
-  cancelling: ['running', ...SWEEP_END_STATES],
+  cancelling: SWEEP_END_STATES,
   done: ['running'],
   incomplete: ['running'],
   stopped: ['running'],

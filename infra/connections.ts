@@ -20,7 +20,7 @@ import pg from 'pg';
 import { RopesweepError, type Problem } from '../domain/errors.js';
 import { homePath, prepareHome } from './embedded/homeFolder.js';
 import { openStack, type Stack } from './embedded/stack.js';
-import type { OwnerRecord } from './embedded/lock.js';
+import { ownerOf, type OwnerRecord } from './embedded/lock.js';
 import { TEMPORAL_NAMESPACE } from './embedded/temporal.js';
 
 /** Options that both the client's Connection and the worker's NativeConnection take. */
@@ -45,6 +45,8 @@ export interface OpenOptions {
   readonly home?: string;
   /** The sweep that this command runs; null for one that only reads. */
   readonly sweep: string | null;
+  /** Open the embedded stack to stay until it is taken down. */
+  readonly up?: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -57,7 +59,7 @@ export interface Connections {
   /** Whether Temporal is the embedded one, so that this machine's own worker serves it. */
   readonly embedded: boolean;
   /** The process that owns the embedded stack, when this one is only attached. */
-  readonly attached: Pick<OwnerRecord, 'pid' | 'sweep' | 'startedAt'> | null;
+  readonly attached: Pick<OwnerRecord, 'pid' | 'sweep' | 'up' | 'startedAt'> | null;
   /** Where Temporal is; an embedded one is started at the first call. */
   temporal(): Promise<TemporalServerInfo>;
   /** What a worker process needs in its environment; call it after temporal(). */
@@ -66,6 +68,12 @@ export interface Connections {
   readonly failed: Promise<never>;
   /** Whether the owner of the stack that this process is attached to has ended or is about to. */
   ownerGone(): boolean;
+  /** Whether that owner closed for good: nobody is to go on in its place. */
+  takenDown(): boolean;
+  /** Device class that the owner's worker evaluates; null while that is not known, and for configured servers. */
+  servedClass(): string | null;
+  /** The owner says which device class its worker evaluates. */
+  serves(deviceClass: string): void;
   /** Stops what this process started. Idempotent. */
   close(): Promise<void>;
 }
@@ -86,20 +94,39 @@ export async function openConnections(options: OpenOptions): Promise<Connections
   return embedded(stack);
 }
 
+/** The database, and the Temporal server beside it where one runs. */
+export interface StoreConnection {
+  readonly databaseUrl: string;
+  /** null where nothing runs sweeps now: the embedded Temporal is started by a run only. */
+  readonly temporal: TemporalServerInfo | null;
+  /** Whether this command opened the embedded database by itself: then nobody runs anything on it. */
+  readonly alone: boolean;
+  close(): Promise<void>;
+}
+
 /**
- * Opens the database for a command that only looks.
+ * Opens the database for a command that looks or steers.
  * @returns null when none is configured and nothing was ever run in this home.
  * @throws as openConnections
  */
-export async function openStoreConnection(options: Omit<OpenOptions, 'sweep'>): Promise<{ databaseUrl: string; close(): Promise<void> } | null> {
-  const { databaseUrl } = configuredServers();
+export async function openStoreConnection(options: Omit<OpenOptions, 'sweep' | 'up'>): Promise<StoreConnection | null> {
+  const { databaseUrl, temporal } = configuredServers();
   if (databaseUrl !== null) {
     const problems = await unreachable({ databaseUrl, temporal: null });
     if (problems.length > 0) throw new RopesweepError('SERVER_UNREACHABLE', problems);
-    return { databaseUrl, close: () => Promise.resolve() };
+    const server = temporal === null ? runningTemporal(homePath(options.home)) : { address: temporal.connectionOptions.address, uiUrl: null, ...temporal };
+    return { databaseUrl, temporal: server, alone: false, close: () => Promise.resolve() };
   }
   if (!existsSync(join(homePath(options.home), 'postgres', 'data'))) return null;
-  return openStack({ ...options, sweep: null });
+  const stack = await openStack({ ...options, sweep: null });
+  return { databaseUrl: stack.databaseUrl, temporal: runningTemporal(stack.home), alone: stack.attached === null, close: () => stack.close() };
+}
+
+/** The embedded Temporal of who holds the home now. */
+function runningTemporal(home: string): TemporalServerInfo | null {
+  const owner = ownerOf(home);
+  if (owner?.temporalAddress === undefined) return null;
+  return { address: owner.temporalAddress, namespace: TEMPORAL_NAMESPACE, uiUrl: owner.uiUrl ?? null, connectionOptions: { address: owner.temporalAddress } };
 }
 
 /**
@@ -223,6 +250,9 @@ function external(options: OpenOptions, databaseUrl: string, { connectionOptions
     workerEnvironment: () => ({}),
     failed: new Promise<never>(() => undefined),
     ownerGone: () => false,
+    takenDown: () => false,
+    servedClass: () => null,
+    serves: () => undefined,
     close: () => Promise.resolve(),
   };
 }
@@ -251,6 +281,9 @@ function embedded(stack: Stack): Connections {
     },
     failed: stack.failed,
     ownerGone: () => stack.ownerGone(),
+    takenDown: () => stack.takenDown(),
+    servedClass: () => ownerOf(stack.home)?.deviceClass ?? null,
+    serves: (deviceClass) => stack.serves(deviceClass),
     close: () => stack.close(),
   };
 }

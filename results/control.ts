@@ -17,6 +17,7 @@ interface ControlRow {
   readonly spec: SweepSpec;
   readonly revision: number;
   readonly deviceClass: string;
+  readonly planned: number;
   readonly failed: number;
   readonly total: number;
 }
@@ -24,7 +25,7 @@ interface ControlRow {
 async function controlRow(client: Client, sweep: SweepId): Promise<ControlRow> {
   const [row] = await client.$queryRaw<ControlRow[]>`
     SELECT s.state::text AS state, s.concurrency, s.priority, r.spec, r.number AS revision, r.device_class AS "deviceClass",
-           p.failed, p.planned + p.measured + p.diverged + p.infeasible + p.failed AS total
+           p.planned, p.failed, p.planned + p.measured + p.diverged + p.infeasible + p.failed AS total
     FROM sweeps s
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     JOIN sweep_progress p ON p.sweep_id = s.id
@@ -80,27 +81,33 @@ function spentBudget({ spec: { failureBudget }, failed, total }: ControlRow): st
   return `the failure budget is spent: ${failed} of ${total} cells failed, ${allowedCells} are tolerated (failureBudget)`;
 }
 
+const PARTICIPLES = { pause: 'paused', resume: 'resumed', stop: 'stopped', cancel: 'cancelled' } as const;
 const WISHED: Readonly<Record<'pause' | 'resume' | 'stop' | 'cancel', SweepState>> = { pause: 'paused', resume: 'running', stop: 'stopping', cancel: 'cancelling' };
 
 /** @throws RopesweepError SWEEP_UNKNOWN, SWEEP_STATE */
 export async function steer(transaction: Client, sweep: SweepId, wish: SweepWish): Promise<Steered> {
   await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
-  const { state: before, concurrency, priority } = await controlRow(transaction, sweep);
+  const { state: before, concurrency, priority, planned } = await controlRow(transaction, sweep);
   if (wish.verb === 'set') {
     const set = { concurrency: wish.concurrency ?? concurrency, priority: wish.priority ?? priority };
     await transaction.$executeRaw`UPDATE sweeps SET concurrency = ${set.concurrency}, priority = ${set.priority} WHERE id = ${sweep}`;
     return { before, after: before, ...set };
   }
   const after = WISHED[wish.verb];
-  // What has come to its end needs no stop; only running it again makes it go on.
-  if (before === after || (isEnded(before) && (wish.verb === 'stop' || wish.verb === 'cancel'))) return { before, after: before, concurrency, priority };
-  if (isEnded(before) || !allowed('sweep', before, after) || (wish.verb === 'resume' && before !== 'paused')) {
+  const same = { before, after: before, concurrency, priority };
+  if (before === after) return same;
+  if (isEnded(before)) {
+    // What has come to its end needs no stop.
+    if (wish.verb === 'stop' || wish.verb === 'cancel') return same;
+    if (wish.verb === 'resume' && planned === 0) return same;
+  }
+  if (!allowed('sweep', before, after)) {
     throw new RopesweepError('SWEEP_STATE', {
       where: `sweep ${sweep}`,
-      what: `it is ${before}, so it cannot be ${wish.verb === 'stop' ? 'stopped' : `${wish.verb}d`}`,
-      mend: isEnded(before) ? 'Run its file again: it goes on with what is left.' : 'Wait until it has ended, then run its file again.',
+      what: `it is ${before}, so it cannot be ${PARTICIPLES[wish.verb]}`,
+      mend: isEnded(before) ? 'Resume it, or run its file again.' : 'Wait until it has ended, then resume it or run its file again.',
     });
   }
-  await transaction.$executeRaw`UPDATE sweeps SET state = ${after}::sweep_state, updated_at = now() WHERE id = ${sweep}`;
+  await transaction.$executeRaw`UPDATE sweeps SET state = ${after}::sweep_state, reason = NULL, updated_at = now() WHERE id = ${sweep}`;
   return { before, after, concurrency, priority };
 }

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { messageOf, RopesweepError } from '../domain/errors.js';
 import { asStoreError } from './lostConnection.js';
-import { withSchemaEngine } from './schemaEngine.js';
 
 /** Any number that is not the engine's own lock: one migration of a database at a time, whoever asks. */
 const MIGRATION_LOCK = 1_380_930_387;
@@ -24,10 +23,14 @@ function prismaFolder(): string {
   throw new RopesweepError('INTERNAL', { where: 'prisma/migrations', what: 'the folder is missing', mend: 'Install ropesweep again.' });
 }
 
+async function migrationNames(): Promise<string[]> {
+  const entries = await readdir(join(prismaFolder(), 'migrations'), { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+}
+
 async function readMigrations() {
   const baseDir = join(prismaFolder(), 'migrations');
-  const entries = await readdir(baseDir, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  const names = await migrationNames();
   return {
     baseDir,
     lockfile: { path: 'migration_lock.toml', content: await readFile(join(baseDir, 'migration_lock.toml'), 'utf8') },
@@ -44,6 +47,15 @@ async function readMigrations() {
   };
 }
 
+/** Whether all migrations were applied: commands that only look need not load the engine to hear that. */
+async function isUpToDate(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ exists: boolean }>(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`);
+  if (rows[0]?.exists !== true) return false;
+  const applied = await client.query<{ name: string }>('SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL');
+  const names = new Set(applied.rows.map(({ name }) => name));
+  return (await migrationNames()).every((name) => names.has(name));
+}
+
 /**
  * Brings a database to the schema of this version; does nothing where it is there already. Safe to call from several
  * processes at once: they wait for one another.
@@ -57,8 +69,11 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   lock.on('error', () => undefined);
   try {
     await lock.connect();
+    if (await isUpToDate(lock)) return [];
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const migrationsList = await readMigrations();
+    // Loaded only where there is something to apply: it is a large WebAssembly module.
+    const { withSchemaEngine } = await import('./schemaEngine.js');
     const { appliedMigrationNames } = await withSchemaEngine(databaseUrl, undefined, (engine) =>
       engine.applyMigrations({ migrationsList, filters: { externalTables: [], externalEnums: [] } }),
     );

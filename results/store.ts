@@ -5,18 +5,21 @@ import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
-import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
 import { nextShards, steer } from './control.js';
 import { endedShards, lease } from './leases.js';
+import { deleteSweep } from './deletion.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
 import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
+import { retryCells } from './retry.js';
 import { sweepRows } from './rows.js';
 import { failShard, finishShard } from './shardEnd.js';
+import { situation } from './situation.js';
 import { splitShard } from './split.js';
 import { outcomes, status, sweeps } from './status.js';
 import { submit } from './submission.js';
@@ -81,6 +84,16 @@ export class PrismaStore implements Store {
     return this.database.write((transaction) => finishSweep(transaction, sweep, state, reason));
   }
 
+  /** Plans these cells again that failed or ran out of memory. @returns how many */
+  retryCells(sweep: SweepId, keys: readonly CellKey[]): Promise<number> {
+    return this.database.write((transaction) => retryCells(transaction, sweep, keys));
+  }
+
+  /** @returns cells that the sweep had; null if there is none of that name. Throws SWEEP_STATE while it runs. */
+  deleteSweep(sweep: SweepId): Promise<number | null> {
+    return this.database.write((transaction) => deleteSweep(transaction, sweep));
+  }
+
   steer(sweep: SweepId, wish: SweepWish): Promise<Steered> {
     return this.database.write((transaction) => steer(transaction, sweep, wish));
   }
@@ -103,6 +116,11 @@ export class PrismaStore implements Store {
 
   sweeps(): Promise<SweepStatus[]> {
     return this.database.read((client) => sweeps(client));
+  }
+
+  /** null if there is no sweep of that name */
+  situation(sweep: SweepId): Promise<StoreSituation | null> {
+    return this.database.read((client) => situation(client, sweep));
   }
 
   outcomes(sweep: SweepId): Promise<OutcomeRow[]> {

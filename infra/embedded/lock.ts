@@ -39,8 +39,14 @@ export interface OwnerRecord extends ProcessIdentity, Connections {
   readonly place: string;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** The sweep that the owner runs; null for a command that only reads. */
+  /** The sweep that the owner runs; null for a command that only reads, and for `ropesweep up`. */
   readonly sweep: string | null;
+  /** The stack stays until it is taken down (`ropesweep up`), whoever comes and goes. */
+  readonly up: boolean;
+  /** Closing for good: who is attached must not go on in its place. */
+  readonly takenDown: boolean;
+  /** Device class that the owner's worker evaluates; absent while it has none. */
+  readonly deviceClass?: string;
   readonly state: StackState;
   readonly servers: readonly RecordedServer[];
 }
@@ -49,7 +55,7 @@ export interface OwnedLock {
   readonly kind: 'owner';
   /** Servers of earlier owners that may still run. */
   readonly orphans: readonly RecordedServer[];
-  publish(change: Partial<Pick<OwnerRecord, 'state' | 'servers' | keyof Connections>>): void;
+  publish(change: Partial<Pick<OwnerRecord, 'state' | 'servers' | 'takenDown' | 'deviceClass' | keyof Connections>>): void;
   release(): void;
 }
 
@@ -58,6 +64,8 @@ export interface AttachedLock {
   readonly owner: OwnerRecord;
   /** The owner's newest record, or null when it has ended or released the stack. */
   refresh(): OwnerRecord | null;
+  /** Whether the owner said that it closes for good. */
+  takenDown(): boolean;
 }
 
 /** An owner touches its file this often, for those who cannot see its pid. */
@@ -66,18 +74,19 @@ const TOUCH_MS = 2_000;
 /**
  * Takes the home, or attaches to who has it.
  *
- * A run attaches to a run of the same sweep, and a reader (`sweep` null) to anyone. A run that meets a reader, or anyone
- * who meets an owner that is closing, waits until it is gone: both last seconds.
- * @throws RopesweepError STACK_LOCKED with the owner's pid where another sweep runs.
+ * A run attaches to a run, of whatever sweep, and to a stack that is up; a reader (`sweep` null) to anyone. A run that meets a
+ * reader, or anyone who meets an owner that is closing, waits until it is gone: both last seconds.
+ * @param up take the home for a stack that stays
+ * @throws RopesweepError STACK_LOCKED with the owner's pid: `up` where a sweep runs, anyone where the owner is out of reach.
  */
-export async function acquireLock(home: string, sweep: string | null): Promise<OwnedLock | AttachedLock> {
+export async function acquireLock(home: string, sweep: string | null, up = false): Promise<OwnedLock | AttachedLock> {
   const folder = join(home, 'lock');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (;;) {
     const number = highest(folder);
     const before = number === 0 ? null : read(fileOf(folder, number));
     if (before === null || !(await lives(before, fileOf(folder, number)))) {
-      const owned = take(folder, number + 1, sweep, before);
+      const owned = take(folder, number + 1, { sweep, up }, before);
       if (owned !== null) return owned;
     } else if (before.place !== placeOfPids()) {
       throw new RopesweepError('STACK_LOCKED', {
@@ -86,25 +95,26 @@ export async function acquireLock(home: string, sweep: string | null): Promise<O
         mend: 'Stop that one, or give this run a folder of its own with ROPESWEEP_HOME.',
       });
     } else if (before.state !== 'closing') {
-      if (sweep === null || before.sweep === sweep) return attachment(folder, number, before);
-      if (before.sweep !== null) {
+      const stays = before.sweep !== null || before.up;
+      if (up && stays) {
         throw new RopesweepError('STACK_LOCKED', {
           where: home,
-          what: `process ${before.pid} has been running sweep ${before.sweep} there since ${before.startedAt}`,
-          mend: `Wait until it ends, stop it (kill ${before.pid}), or give this run a folder of its own with ROPESWEEP_HOME.`,
+          what: before.up ? `it is up already (process ${before.pid}, since ${before.startedAt})` : `process ${before.pid} has been running sweep ${before.sweep ?? ''} there since ${before.startedAt}`,
+          mend: before.up ? 'Take it down with ropesweep down.' : `Wait until it ends, or stop it (ropesweep stop ${before.sweep ?? ''}); other sweeps may run beside it without ropesweep up.`,
         });
       }
+      if (!up && (sweep === null || stays)) return attachment(folder, number, before);
     }
     await sleep(50);
   }
 }
 
-function take(folder: string, number: number, sweep: string | null, before: OwnerRecord | null): OwnedLock | null {
+function take(folder: string, number: number, who: Pick<OwnerRecord, 'sweep' | 'up'>, before: OwnerRecord | null): OwnedLock | null {
   const self = identify(process.pid);
   if (self === null) throw new RopesweepError('INTERNAL', { where: folder, what: 'this process cannot read its own start time' });
   const file = fileOf(folder, number);
   const orphans = before?.servers ?? [];
-  let record: OwnerRecord = { ...self, place: placeOfPids(), startedAt: new Date().toISOString(), sweep, state: 'starting', servers: orphans };
+  let record: OwnerRecord = { ...self, place: placeOfPids(), startedAt: new Date().toISOString(), ...who, takenDown: false, state: 'starting', servers: orphans };
   if (!makeOnce(file, JSON.stringify(record))) return null;
   // Someone may have taken, released and cleaned up this number while we looked at the one before it.
   if (highest(folder) !== number) {
@@ -126,20 +136,30 @@ function take(folder: string, number: number, sweep: string | null, before: Owne
     publish: (change) => write({ ...record, ...change }),
     release: () => {
       clearInterval(touch);
-      write({ ...self, place: record.place, startedAt: record.startedAt, sweep, state: 'released', servers: [] });
+      write({ ...self, place: record.place, startedAt: record.startedAt, ...who, takenDown: record.takenDown, state: 'released', servers: [] });
     },
   };
 }
 
 function attachment(folder: string, number: number, owner: OwnerRecord): AttachedLock {
+  const own = (): OwnerRecord | null => (highest(folder) === number ? read(fileOf(folder, number)) : null);
   return {
     kind: 'attached',
     owner,
     refresh: () => {
-      const record = highest(folder) === number ? read(fileOf(folder, number)) : null;
+      const record = own();
       return record === null || record.state === 'released' || !isAlive(record) ? null : record;
     },
+    takenDown: () => own()?.takenDown === true,
   };
+}
+
+/** Who holds the home now, without taking or attaching to it; null if nobody does. */
+export function ownerOf(home: string): OwnerRecord | null {
+  const folder = join(home, 'lock');
+  const number = existsSync(folder) ? highest(folder) : 0;
+  const record = number === 0 ? null : read(fileOf(folder, number));
+  return record === null || record.state === 'released' || record.place !== placeOfPids() || !isAlive(record) ? null : record;
 }
 
 async function lives(record: OwnerRecord, file: string): Promise<boolean> {

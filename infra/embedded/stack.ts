@@ -24,6 +24,8 @@ export interface StackOptions {
   readonly home?: string;
   /** The sweep that this command runs; null for one that only reads. */
   readonly sweep: string | null;
+  /** Open it to stay until it is taken down (`ropesweep up`). */
+  readonly up?: boolean;
   readonly log: (line: string) => void;
   /** A PostgreSQL of the user's own: then only Temporal is embedded. */
   readonly databaseUrl?: string;
@@ -50,6 +52,10 @@ export interface Stack {
   onRestart(listener: (restart: Restart) => void): void;
   /** Whether the owner that this process is attached to has ended or is about to; always false for the owner. */
   ownerGone(): boolean;
+  /** Whether that owner closed for good: nobody is to go on in its place. */
+  takenDown(): boolean;
+  /** The owner says which device class its worker evaluates. */
+  serves(deviceClass: string): void;
   /** Stops what this process started; resolves when it has ended. Idempotent. */
   close(): Promise<void>;
 }
@@ -73,7 +79,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const ports = configuredPorts();
   const home = prepareHome(homePath(options.home));
   for (;;) {
-    const lock = await acquireLock(home, options.sweep);
+    const lock = await acquireLock(home, options.sweep, options.up);
     const stack = lock.kind === 'owner' ? await own(home, lock, ports, options) : await attach(home, lock);
     if (stack !== null) return stack;
   }
@@ -162,7 +168,7 @@ async function own(home: string, lock: OwnedLock, ports: ConfiguredPorts, option
 
   let closing: Promise<void> | null = null;
   async function close(): Promise<void> {
-    lock.publish({ state: 'closing' });
+    lock.publish({ state: 'closing', takenDown: options.up === true });
     if (!(await untilNobodyAttached(home, ATTACHED_LIMIT_MS))) log('stopping the servers although another command still uses them');
     // A Temporal that is still starting is let start, then stopped; one that failed to start has nothing to stop.
     const started = await temporal?.catch(() => null);
@@ -189,6 +195,8 @@ async function own(home: string, lock: OwnedLock, ports: ConfiguredPorts, option
     },
     onRestart: (listener) => restartListeners.push(listener),
     ownerGone: () => false,
+    takenDown: () => false,
+    serves: (deviceClass) => lock.publish({ deviceClass }),
     close: () => (closing ??= close()),
   };
 }
@@ -216,6 +224,8 @@ async function attach(home: string, lock: AttachedLock): Promise<Stack | null> {
     },
     onRestart: () => undefined,
     ownerGone: () => present(lock) === null,
+    takenDown: () => lock.takenDown(),
+    serves: () => undefined,
     close: () => {
       leave();
       return Promise.resolve();

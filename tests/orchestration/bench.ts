@@ -12,7 +12,7 @@ import getPort from 'get-port';
 import type { ControlActivities } from '../../activities/control.js';
 import type { EvaluateActivities } from '../../activities/evaluate.js';
 import type { ShardId, SweepId } from '../../domain/ids.js';
-import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type Failure, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
+import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
 import type { SweepEndState } from '../../domain/states.js';
 import { startTemporal } from '../../infra/embedded/temporal.js';
 import { packageFile } from '../../infra/packageRoot.js';
@@ -22,8 +22,8 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 export const QUEUE = 'test-evaluate';
 
-/** What a shard does when it is evaluated: returns, or throws what evaluateShard would throw. */
-export type Behaviour = (attempt: number, signal: AbortSignal) => Promise<void | Failure>;
+/** What a shard does when it is evaluated: ends, or throws what evaluateShard would throw. */
+export type Behaviour = (attempt: number, signal: AbortSignal) => Promise<unknown>;
 
 export const fails = (type: string, nonRetryable = false): never => {
   throw ApplicationFailure.create({ type, message: `${type} on purpose`, nonRetryable });
@@ -116,10 +116,10 @@ export class Backlog {
       this.inFlight += 1;
       this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
       try {
-        const failure = await this.behaviour(shard)(attempt, Context.current().cancellationSignal);
+        await this.behaviour(shard)(attempt, Context.current().cancellationSignal);
         this.left.delete(shard);
         this.done.push(shard);
-        return { cells: 1, failure: failure ?? null };
+        return { cells: 1, failure: null };
       } finally {
         this.inFlight -= 1;
       }
