@@ -10,31 +10,29 @@ import { Prisma } from './generated/client.js';
 import type { Client } from './database.js';
 
 const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
-  WITH members AS MATERIALIZED (
-    SELECT sweep_id, cell_key, arm_id FROM memberships
-    WHERE ${which} AND state NOT IN ('measured', 'diverged')
-    ORDER BY cell_key, sweep_id, arm_id
-    FOR UPDATE
-  ), news AS (
-    SELECT m.*, coalesce(x.state::text, o.state::text)::cell_state AS state
-    FROM members m
+  WITH news AS MATERIALIZED (
+    SELECT m.sweep_id, m.cell_key, m.arm_id, coalesce(x.state::text, o.state::text)::cell_state AS state
+    FROM memberships m
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     LEFT JOIN measurements x ON x.cell_key = m.cell_key
     LEFT JOIN outcomes o
       ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-    WHERE x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL
+    WHERE ${which} AND m.state NOT IN ('measured', 'diverged')
+      -- Only these are locked: a sweep may have a million others.
+      AND m.state::text <> coalesce(x.state::text, o.state::text)
+    ORDER BY m.cell_key, m.sweep_id, m.arm_id
+    FOR UPDATE OF m
   )
   UPDATE memberships m SET state = news.state
   FROM news
-  WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)
-    AND m.state NOT IN ('measured', 'diverged') AND m.state <> news.state`;
+  WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)`;
 
 /** For the cells of one shard. */
-export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`shard_id = ${shard}`);
+export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`m.shard_id = ${shard}`);
 
 /** For all cells of a sweep. */
-export const adoptForSweep = (client: Client, sweep: SweepId) => adopt(client, Prisma.sql`sweep_id = ${sweep}`);
+export const adoptForSweep = (client: Client, sweep: SweepId) => adopt(client, Prisma.sql`m.sweep_id = ${sweep}`);
 
 /** For these cells in every sweep that has them. */
-export const adoptForCells = (client: Client, keys: readonly CellKey[]) => adopt(client, Prisma.sql`cell_key = ANY (${keys}::text[])`);
+export const adoptForCells = (client: Client, keys: readonly CellKey[]) => adopt(client, Prisma.sql`m.cell_key = ANY (${keys}::text[])`);
