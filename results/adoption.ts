@@ -10,29 +10,34 @@ import { Prisma } from './generated/client.js';
 import type { Client } from './database.js';
 
 const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
-  WITH news AS MATERIALIZED (
+  -- By itself, so that which index finds the members does not hang on what is guessed of the tables joined below.
+  WITH members AS MATERIALIZED (
+    SELECT sweep_id, cell_key, arm_id, state FROM memberships WHERE ${which} AND state NOT IN ('measured', 'diverged')
+  ), news AS MATERIALIZED (
     SELECT m.sweep_id, m.cell_key, m.arm_id, coalesce(x.state::text, o.state::text)::cell_state AS state
-    FROM memberships m
+    FROM members m
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     LEFT JOIN measurements x ON x.cell_key = m.cell_key
     LEFT JOIN outcomes o
       ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-    WHERE ${which} AND m.state NOT IN ('measured', 'diverged')
-      -- Only these are locked: a sweep may have a million others.
-      AND m.state::text <> coalesce(x.state::text, o.state::text)
+    WHERE m.state::text <> coalesce(x.state::text, o.state::text)
+  ), locked AS MATERIALIZED (
+    SELECT m.sweep_id, m.cell_key, m.arm_id, news.state
+    FROM news JOIN memberships m ON (m.cell_key, m.sweep_id, m.arm_id) = (news.cell_key, news.sweep_id, news.arm_id)
+    WHERE m.state NOT IN ('measured', 'diverged') AND m.state <> news.state
     ORDER BY m.cell_key, m.sweep_id, m.arm_id
     FOR UPDATE OF m
   )
-  UPDATE memberships m SET state = news.state
-  FROM news
-  WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)`;
+  UPDATE memberships m SET state = locked.state
+  FROM locked
+  WHERE (m.cell_key, m.sweep_id, m.arm_id) = (locked.cell_key, locked.sweep_id, locked.arm_id)`;
 
 /** For the cells of one shard. */
-export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`m.shard_id = ${shard}`);
+export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`shard_id = ${shard}`);
 
 /** For all cells of a sweep. */
-export const adoptForSweep = (client: Client, sweep: SweepId) => adopt(client, Prisma.sql`m.sweep_id = ${sweep}`);
+export const adoptForSweep = (client: Client, sweep: SweepId) => adopt(client, Prisma.sql`sweep_id = ${sweep}`);
 
 /** For these cells in every sweep that has them. */
-export const adoptForCells = (client: Client, keys: readonly CellKey[]) => adopt(client, Prisma.sql`m.cell_key = ANY (${keys}::text[])`);
+export const adoptForCells = (client: Client, keys: readonly CellKey[]) => adopt(client, Prisma.sql`cell_key = ANY (${keys}::text[])`);

@@ -65,7 +65,7 @@ export class Database {
 }
 
 const poolOf = (databaseUrl: string, max: number): pg.Pool =>
-  new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true });
+  new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, application_name: 'ropesweep' });
 
 function clientOn(pool: pg.Pool): PrismaClient {
   // A connection that dies says so here too; the statement on it, or the next one, throws.

@@ -79,7 +79,7 @@ export async function insertShards(
   for (const [index, shard] of shards.entries()) {
     const ownId = ownIds[index] ?? shard.id;
     let ofArm = shardOfCell.get(shard.armId);
-    if (ofArm === undefined) shardOfCell.set(shard.armId, (ofArm = new Map()));
+    if (ofArm === undefined) shardOfCell.set(shard.armId, (ofArm = new Map<CellKey, ShardId>()));
     for (const key of shard.cellKeys) ofArm.set(key, ownId);
   }
   return shardOfCell;
