@@ -10,25 +10,28 @@ import { Prisma } from './generated/client.js';
 import type { Client } from './database.js';
 
 const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
+  -- By itself, so that which index finds the members does not hang on what is guessed of the tables joined below.
   WITH members AS MATERIALIZED (
-    SELECT sweep_id, cell_key, arm_id FROM memberships
-    WHERE ${which} AND state NOT IN ('measured', 'diverged')
-    ORDER BY cell_key, sweep_id, arm_id
-    FOR UPDATE
-  ), news AS (
-    SELECT m.*, coalesce(x.state::text, o.state::text)::cell_state AS state
+    SELECT sweep_id, cell_key, arm_id, state FROM memberships WHERE ${which} AND state NOT IN ('measured', 'diverged')
+  ), news AS MATERIALIZED (
+    SELECT m.sweep_id, m.cell_key, m.arm_id, coalesce(x.state::text, o.state::text)::cell_state AS state
     FROM members m
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     LEFT JOIN measurements x ON x.cell_key = m.cell_key
     LEFT JOIN outcomes o
       ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-    WHERE x.cell_key IS NOT NULL OR o.cell_key IS NOT NULL
+    WHERE m.state::text <> coalesce(x.state::text, o.state::text)
+  ), locked AS MATERIALIZED (
+    SELECT m.sweep_id, m.cell_key, m.arm_id, news.state
+    FROM news JOIN memberships m ON (m.cell_key, m.sweep_id, m.arm_id) = (news.cell_key, news.sweep_id, news.arm_id)
+    WHERE m.state NOT IN ('measured', 'diverged') AND m.state <> news.state
+    ORDER BY m.cell_key, m.sweep_id, m.arm_id
+    FOR UPDATE OF m
   )
-  UPDATE memberships m SET state = news.state
-  FROM news
-  WHERE (m.sweep_id, m.cell_key, m.arm_id) = (news.sweep_id, news.cell_key, news.arm_id)
-    AND m.state NOT IN ('measured', 'diverged') AND m.state <> news.state`;
+  UPDATE memberships m SET state = locked.state
+  FROM locked
+  WHERE (m.cell_key, m.sweep_id, m.arm_id) = (locked.cell_key, locked.sweep_id, locked.arm_id)`;
 
 /** For the cells of one shard. */
 export const adoptForShard = (client: Client, shard: ShardId) => adopt(client, Prisma.sql`shard_id = ${shard}`);

@@ -2,14 +2,16 @@
  * The connections of one process: few, and every loss of one told as STORE_LOST.
  */
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { RopesweepError } from '../domain/errors.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { asStoreError, isDeadlock } from './lostConnection.js';
 
 /** What the statements of the store run on: the client, or a transaction of it. */
 export type Client = Prisma.TransactionClient;
 
-/** Workers are many and PostgreSQL's connections few; a process hardly ever needs more at once. */
-const CONNECTIONS = 4;
+/** Workers are many and PostgreSQL's connections few; a process hardly ever needs more at once. A submission takes one more. */
+export const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEADLOCK_ATTEMPTS = 10;
 /** A submission of a million cells is one transaction. */
@@ -18,17 +20,8 @@ const TRANSACTION_TIMEOUT_MS = 600_000;
 export class Database {
   private readonly client: PrismaClient;
 
-  constructor(databaseUrl: string) {
-    const adapter = new PrismaPg(
-      { connectionString: databaseUrl, max: CONNECTIONS, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true },
-      // A connection that dies says so here too; the statement on it, or the next one, throws.
-      { onPoolError: () => undefined, onConnectionError: () => undefined },
-    );
-    this.client = new PrismaClient({
-      adapter,
-      errorFormat: 'minimal',
-      transactionOptions: { maxWait: 30_000, timeout: TRANSACTION_TIMEOUT_MS },
-    });
+  constructor(private readonly databaseUrl: string) {
+    this.client = clientOn(poolOf(databaseUrl, CONNECTIONS));
   }
 
   /** Statements that need no transaction of their own. */
@@ -44,17 +37,52 @@ export class Database {
    * One transaction, read committed: all of `work` or nothing. Statements lock in one order, but a transaction of several may
    * still meet another (two sweeps that share cells): the one that PostgreSQL breaks off is done again.
    */
-  async write<Result>(work: (transaction: Client) => Promise<Result>): Promise<Result> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.client.$transaction(work);
-      } catch (error) {
-        if (!isDeadlock(error) || attempt === DEADLOCK_ATTEMPTS) throw asStoreError(error);
-      }
+  write<Result>(work: (transaction: Client) => Promise<Result>): Promise<Result> {
+    return untilNoDeadlock(() => this.client.$transaction(work));
+  }
+
+  /** The same on a connection of its own, which is given too: COPY is not for Prisma to say. */
+  async writeInBulk<Result>(work: (transaction: Client, connection: pg.ClientBase) => Promise<Result>): Promise<Result> {
+    const pool = poolOf(this.databaseUrl, 1);
+    let connection: pg.ClientBase | undefined;
+    pool.on('connect', (connected) => (connection = connected));
+    const client = clientOn(pool);
+    try {
+      return await untilNoDeadlock(() =>
+        client.$transaction((transaction) => {
+          if (connection === undefined) throw new RopesweepError('INTERNAL', { where: 'store', what: 'a transaction began without a connection' });
+          return work(transaction, connection);
+        }),
+      );
+    } finally {
+      await client.$disconnect();
     }
   }
 
   close(): Promise<void> {
     return this.client.$disconnect();
+  }
+}
+
+const poolOf = (databaseUrl: string, max: number): pg.Pool =>
+  new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, application_name: 'ropesweep' });
+
+function clientOn(pool: pg.Pool): PrismaClient {
+  // A connection that dies says so here too; the statement on it, or the next one, throws.
+  const adapter = new PrismaPg(pool, { disposeExternalPool: true, onPoolError: () => undefined, onConnectionError: () => undefined });
+  return new PrismaClient({
+    adapter,
+    errorFormat: 'minimal',
+    transactionOptions: { maxWait: 30_000, timeout: TRANSACTION_TIMEOUT_MS },
+  });
+}
+
+async function untilNoDeadlock<Result>(transact: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (!isDeadlock(error) || attempt === DEADLOCK_ATTEMPTS) throw asStoreError(error);
+    }
   }
 }

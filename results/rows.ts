@@ -8,6 +8,7 @@ import type { Method } from '../domain/method.js';
 import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
 import type { ResolvedTask, TaskKind } from '../domain/task.js';
+import { chunks } from './chunks.js';
 import type { Client } from './database.js';
 import { readAttentions, readNeedles, readPerplexities, type Stored } from './readNumbers.js';
 
@@ -44,8 +45,11 @@ export async function sweepRows(client: Client, sweep: SweepId): Promise<SweepRo
 
 /** Arms that have cells: one that an earlier revision planned and nobody measured is not shown. */
 async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
+  const shown = await client.$queryRaw<{ armId: ArmId }[]>`
+    SELECT arm_id AS "armId" FROM arms a WHERE sweep_id = ${sweep}
+      AND EXISTS (SELECT FROM memberships m WHERE m.sweep_id = a.sweep_id AND m.arm_id = a.arm_id)`;
   const arms = await client.arm.findMany({
-    where: { sweepId: sweep, memberships: { some: {} } },
+    where: { sweepId: sweep, armId: { in: shown.map(({ armId }) => armId) } },
     orderBy: [{ ordinal: 'asc' }, { armId: 'asc' }],
     omit: { tables: true },
   });
@@ -85,22 +89,23 @@ interface Row {
 }
 
 async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellRow[]): Promise<void> {
-  for (let offset = 0; ; offset += PAGE_CELLS) {
+  // The order once, not once a page: an arm may have a hundred thousand cells.
+  const ordered = await client.$queryRaw<{ key: CellKey }[]>`
+    SELECT cell_key AS key FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm}
+    ORDER BY task, context_tokens, depth, seed, document, cell_key`;
+  for (const page of chunks(ordered, PAGE_CELLS)) {
     const rows = await client.$queryRaw<Row[]>`
-      WITH page AS (
-        SELECT * FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm}
-        ORDER BY task, context_tokens, depth, seed, document, cell_key LIMIT ${PAGE_CELLS} OFFSET ${offset}
-      )
       SELECT m.cell_key AS key, m.task, m.task_kind::text AS "taskKind", m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
              m.state::text AS state, m.origin::text AS origin, o.code || ': ' || o.reason AS reason,
              x.measured_at AS "measuredAt", x.seconds, x.worker, x.fingerprint, x.token_digest AS "tokenDigest"
-      FROM page m
+      FROM unnest(${page.map(({ key }) => key)}::text[]) WITH ORDINALITY AS page(key, place)
+      JOIN memberships m ON m.cell_key = page.key AND m.sweep_id = ${sweep} AND m.arm_id = ${arm}
       JOIN sweeps s ON s.id = m.sweep_id
       JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
       LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 'diverged')
       LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed')
         AND o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
-      ORDER BY m.task, m.context_tokens, m.depth, m.seed, m.document, m.cell_key`;
+      ORDER BY page.place`;
     const measured = (kind: TaskKind) => rows.filter((row) => row.taskKind === kind && row.state === 'measured').map((row) => row.key);
     const numbers: Numbers = {
       needle: await readNeedles(client, measured('needle')),
@@ -108,7 +113,6 @@ async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellR
       attention: await readAttentions(client, measured('attention')),
     };
     for (const row of rows) cells.push(cellRow(arm, row, numbers));
-    if (rows.length < PAGE_CELLS) return;
   }
 }
 

@@ -49,7 +49,7 @@ export class PrismaStore implements Store {
   }
 
   submit(spec: SweepSpec, plan: Plan): Promise<Submission> {
-    return this.database.write((transaction) => submit(transaction, spec, plan));
+    return this.database.writeInBulk((transaction, connection) => submit(transaction, connection, spec, plan));
   }
 
   nextShards(sweep: SweepId, except: readonly ShardId[]): Promise<Page> {

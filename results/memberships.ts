@@ -1,0 +1,119 @@
+/**
+ * The cells of a sweep on their way in: copied to a table of the transaction, then inserted by one statement. A million
+ * cells as parameters would cost Node and PostgreSQL more than storing them.
+ */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { PLACE_CODES } from '../domain/errors.js';
+import type { ArmId, CellKey, ShardId, SweepId } from '../domain/ids.js';
+import type { PlannedCell } from '../domain/plan.js';
+import type { CellOrigin } from '../domain/states.js';
+import type { Client } from './database.js';
+
+/** The shard that has a cell to compute, by arm and key: arms with equal tables share keys. */
+export type ShardOfCell = ReadonlyMap<ArmId, ReadonlyMap<CellKey, ShardId>>;
+
+/** Which revision of which sweep the cells belong to, and which outcomes hold for it. */
+export interface RevisionPlace {
+  readonly sweep: SweepId;
+  readonly revision: number;
+  readonly deviceClass: string;
+  readonly engineVersion: string;
+}
+
+/** Bytes of one message to PostgreSQL, about. */
+const COPY_CHARACTERS = 65_536;
+
+/**
+ * Fills `submitted_cells`, which ends with the transaction, whatever ends it.
+ *
+ * @param cells in the order in which they are to be stored: what lies together is read together. Of a cell that an arm has
+ * twice the first counts.
+ */
+export async function stageCells(transaction: Client, connection: pg.ClientBase, cells: readonly PlannedCell[], shardOfCell: ShardOfCell): Promise<void> {
+  await transaction.$executeRaw`
+    CREATE TEMPORARY TABLE submitted_cells (
+      key text NOT NULL, arm text NOT NULL, task int NOT NULL, kind task_kind NOT NULL, context int NOT NULL, depth float8, seed int,
+      document text, ordinal int NOT NULL, shard text) ON COMMIT DROP`;
+  await pipeline(Readable.from(copyText(cells, shardOfCell)), connection.query(copyFrom('COPY submitted_cells FROM STDIN')));
+  await transaction.$executeRaw`ANALYZE submitted_cells`;
+}
+
+const NULL = '\\N';
+
+/** Keys, ids and numbers hold nothing that COPY would read otherwise. */
+function* copyText(cells: readonly PlannedCell[], shardOfCell: ShardOfCell): Generator<string> {
+  const seen = new Map<ArmId, Set<CellKey>>();
+  let text = '';
+  for (const [ordinal, cell] of cells.entries()) {
+    const { key, armId } = cell;
+    let ofArm = seen.get(armId);
+    if (ofArm === undefined) seen.set(armId, (ofArm = new Set()));
+    if (ofArm.has(key)) continue;
+    ofArm.add(key);
+    const depth = cell.taskKind === 'needle' ? cell.axes.depth : NULL;
+    const seed = cell.taskKind === 'needle' ? cell.axes.seed : NULL;
+    const document = cell.taskKind === 'perplexity' ? cell.axes.document : NULL;
+    const shard = shardOfCell.get(armId)?.get(key) ?? NULL;
+    text += `${key}\t${armId}\t${cell.task}\t${cell.taskKind}\t${cell.contextTokens}\t${depth}\t${seed}\t${document}\t${ordinal}\t${shard}\n`;
+    if (text.length < COPY_CHARACTERS) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}
+
+/** Forgets outcomes of the staged cells whose reason lay in the place where they were tried: a person may have mended it. */
+export async function forgetPlaces(transaction: Client, { deviceClass, engineVersion }: RevisionPlace): Promise<void> {
+  await transaction.$executeRaw`
+    DELETE FROM outcomes o USING submitted_cells c
+    WHERE o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
+      AND o.code = ANY (${PLACE_CODES}::text[])`;
+}
+
+/**
+ * Makes the staged cells members of the sweep. They get the state the store knows now, which may be newer than the plan's.
+ * A sweep that has some of them already has their order, task and shard brought up to date.
+ */
+export async function insertMembers(transaction: Client, place: RevisionPlace, origin: CellOrigin): Promise<void> {
+  const { sweep, revision, deviceClass, engineVersion } = place;
+  // By key, as everybody locks memberships: what follows goes in the order of the plan.
+  await transaction.$queryRaw`
+    SELECT count(*)::int FROM (
+      SELECT FROM memberships m JOIN submitted_cells c ON c.key = m.cell_key AND c.arm = m.arm_id
+      WHERE m.sweep_id = ${sweep} ORDER BY m.cell_key, m.arm_id FOR UPDATE OF m) AS locked`;
+  await transaction.$executeRaw`
+    INSERT INTO memberships AS m (
+      sweep_id, cell_key, arm_id, revision, last_revision, task, task_kind, context_tokens, depth, seed, document, ordinal, state, origin,
+      shard_id)
+    SELECT ${sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.document, c.ordinal,
+           coalesce(x.state::text, o.state::text, 'planned')::cell_state, ${origin}::cell_origin, c.shard
+    FROM submitted_cells c
+    LEFT JOIN measurements x ON x.cell_key = c.key
+    LEFT JOIN outcomes o ON o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
+    ORDER BY c.ordinal
+    ON CONFLICT (cell_key, sweep_id, arm_id) DO UPDATE SET
+      last_revision = excluded.last_revision, task = excluded.task, ordinal = excluded.ordinal, state = excluded.state,
+      shard_id = CASE WHEN excluded.state = 'planned' THEN excluded.shard_id ELSE m.shard_id END`;
+}
+
+/** Points planned cells of the sweep to the shards that were staged for them. */
+export async function moveToShards(transaction: Client, sweep: SweepId): Promise<void> {
+  await transaction.$executeRaw`
+    UPDATE memberships m SET shard_id = moved.shard
+    FROM (
+      SELECT m.sweep_id, m.cell_key, m.arm_id, c.shard
+      FROM submitted_cells c JOIN memberships m ON m.cell_key = c.key AND m.sweep_id = ${sweep} AND m.arm_id = c.arm
+      WHERE m.state = 'planned' ORDER BY m.cell_key, m.arm_id FOR UPDATE OF m
+    ) AS moved
+    WHERE (m.sweep_id, m.cell_key, m.arm_id) = (moved.sweep_id, moved.cell_key, moved.arm_id)`;
+}
+
+/** Cells without numbers that the sweep no longer plans leave it; everything measured stays. */
+export async function leaveUnplanned(transaction: Client, sweep: SweepId, revision: number): Promise<void> {
+  await transaction.$executeRaw`
+    DELETE FROM memberships
+    WHERE sweep_id = ${sweep} AND last_revision < ${revision} AND state NOT IN ('measured', 'diverged')`;
+}
