@@ -23,7 +23,7 @@ export async function insertPart(transaction: Client, shard: ShardId, { keys, sh
     INSERT INTO shards (id, sweep_id, revision, arm_id, task, ordinal, state, crashes,
       cost_prompt_tokens, cost_distinct_tokens, cost_flops, cost_kv_bytes, cost_peak_bytes)
     SELECT ${own}, sweep_id, revision, arm_id, task, ordinal, 'planned', ${crashes},
-      (cost_prompt_tokens * ${share})::bigint, (cost_distinct_tokens * ${share})::bigint, cost_flops * ${share}, cost_kv_bytes, cost_peak_bytes
+      (cost_prompt_tokens * ${share}::float8)::bigint, (cost_distinct_tokens * ${share}::float8)::bigint, cost_flops * ${share}::float8, cost_kv_bytes, cost_peak_bytes
     FROM shards WHERE id = ${shard}`;
   await transaction.$executeRaw`
     UPDATE memberships SET shard_id = ${own} WHERE shard_id = ${shard} AND state = 'planned' AND cell_key = ANY (${[...keys]}::text[])`;

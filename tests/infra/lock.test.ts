@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acquireLock, type OwnedLock } from '../../infra/embedded/lock.js';
+import { acquireLock, ownerOf, type OwnedLock } from '../../infra/embedded/lock.js';
 import { compiled, runScript, type Script } from './script.js';
 
 
@@ -56,7 +56,7 @@ test('of processes that race for an empty home or one with a dead owner exactly 
     for (const script of racing) script.say('go');
     const kinds = await Promise.all(racing.map(async (script) => (await script.next())['kind']));
     expect(kinds.filter((kind) => kind === 'owner')).toHaveLength(1);
-    expect(kinds.filter((kind) => kind === 'STACK_LOCKED')).toHaveLength(racers - 1);
+    expect(kinds.filter((kind) => kind === 'attached')).toHaveLength(racers - 1);
     // The winner dies without a word: the next round starts from a stale lock.
     for (const script of racing) script.child.kill('SIGKILL');
     await Promise.all(racing.map((script) => script.exited));
@@ -64,18 +64,36 @@ test('of processes that race for an empty home or one with a dead owner exactly 
   expect(readdirSync(join(home, 'lock'))).toHaveLength(1);
 });
 
-test('another sweep is refused with the pid of the first; the same sweep and readers attach and see what it publishes', async () => {
+test('runs of this and of other sweeps and readers attach and see what the owner publishes', async () => {
   const lock = await owned('first');
-  await expect(acquireLock(home, 'second')).rejects.toMatchObject({ code: 'STACK_LOCKED', message: expect.stringContaining(`process ${process.pid}`) as string });
   const same = await acquireLock(home, 'first');
+  const other = await acquireLock(home, 'second');
   const reader = await acquireLock(home, null);
-  expect([same.kind, reader.kind]).toEqual(['attached', 'attached']);
+  expect([same.kind, other.kind, reader.kind]).toEqual(['attached', 'attached', 'attached']);
   if (same.kind !== 'attached') throw new Error('not attached');
   lock.publish({ databaseUrl: 'postgresql://here', state: 'ready' });
   expect(same.refresh()).toMatchObject({ databaseUrl: 'postgresql://here', state: 'ready', pid: process.pid });
   lock.release();
   expect(same.refresh()).toBeNull();
   (await owned('second')).release();
+});
+
+test('a stack that is to stay is refused where a sweep runs or one is up already, with the pid; runs attach to it and hear that it is taken down', async () => {
+  const run = await owned('first');
+  await expect(acquireLock(home, null, true)).rejects.toMatchObject({ code: 'STACK_LOCKED', message: expect.stringContaining(`process ${process.pid} has been running sweep first`) as string });
+  run.release();
+  const up = await acquireLock(home, null, true);
+  if (up.kind !== 'owner') throw new Error('attached');
+  expect(ownerOf(home)).toMatchObject({ up: true, pid: process.pid });
+  await expect(acquireLock(home, null, true)).rejects.toMatchObject({ code: 'STACK_LOCKED', message: expect.stringContaining('it is up already') as string });
+  const attached = await acquireLock(home, 'second');
+  if (attached.kind !== 'attached') throw new Error('not attached');
+  expect(attached.takenDown()).toBe(false);
+  up.publish({ state: 'closing', takenDown: true });
+  expect(attached.takenDown()).toBe(true);
+  up.release();
+  expect(attached.takenDown()).toBe(true);
+  expect(ownerOf(home)).toBeNull();
 });
 
 test('a run waits for a reader, and anyone for an owner that is closing', async () => {
