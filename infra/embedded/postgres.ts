@@ -15,7 +15,7 @@ import {
   readOrMakePassword,
 } from './postgresData.js';
 import { accessFor, launch, serverAccount, type Access } from './serverAccount.js';
-import { endsWithin, spawnServer, type Exit, type ServerProcess, type StopStep } from './serverProcess.js';
+import { endsWithin, spawnServer, wasKilled, type Exit, type ServerProcess, type StopStep } from './serverProcess.js';
 import { endOfLog, logSince } from './serverLog.js';
 
 export interface PostgresOptions {
@@ -82,13 +82,13 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   for (let attempt = 1; ; attempt++) {
     const started = await attemptStart(binaries.postgres, access, options, urlOf(password, port, 'postgres'));
     if ('server' in started) return { ...started.server, url, port, folder };
-    const { said } = started;
+    const { said, exit } = started;
     if (said.includes('could not bind') || said.includes('Address already in use')) {
       throw new RopesweepError('PORT_TAKEN', { where: `127.0.0.1:${port}`, what: 'another program listens there, so PostgreSQL cannot' });
     }
     // The processes of a killed server end one by one and hold its shared memory until then.
     const leftovers = said.includes('pre-existing shared memory block') || said.includes('lock file "postmaster.pid" already exists');
-    if (!leftovers || attempt === START_ATTEMPTS) {
+    if (!(leftovers || wasKilled(exit)) || attempt === START_ATTEMPTS) {
       throw new RopesweepError('STACK_FAILED', { where: options.logFile, what: `PostgreSQL ended while it started:\n${endOfLog(said)}` });
     }
     await sleep(Math.min(100 * 2 ** (attempt - 1), 2_000));
@@ -100,7 +100,7 @@ async function attemptStart(
   access: Access,
   options: PostgresOptions,
   adminUrl: string,
-): Promise<{ server: ServerProcess } | { said: string }> {
+): Promise<{ server: ServerProcess } | { said: string; exit: Exit }> {
   const { folder, port, logFile, durable = true, onSpawn } = options;
   const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
   const settings = Object.entries({ ...SETTINGS, ...(durable ? {} : NOT_DURABLE) });
@@ -115,7 +115,7 @@ async function attemptStart(
   const deadline = Date.now() + READY_LIMIT_MS;
   // The data folder says when this server is ready; the port alone might be answered by a stranger.
   while (!isReady(folder, server.pid)) {
-    if (await endsWithin(server.exited, 25)) return { said: logSince(logFile, logStart) };
+    if (await endsWithin(server.exited, 25)) return { said: logSince(logFile, logStart), exit: await server.exited };
     if (Date.now() > deadline) {
       await server.stop();
       throw new RopesweepError('STACK_FAILED', { where: logFile, what: `PostgreSQL is not ready after ${READY_LIMIT_MS / 1000} s:\n${endOfLog(logSince(logFile, logStart))}` });
@@ -125,6 +125,7 @@ async function attemptStart(
     await makeDatabase(adminUrl);
     return { server };
   } catch (cause) {
+    if (await endsWithin(server.exited, 25)) return { said: logSince(logFile, logStart), exit: await server.exited };
     await server.stop();
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new RopesweepError('STACK_FAILED', { where: logFile, what: `PostgreSQL is up but does not serve ropesweep: ${why}` }, { cause });

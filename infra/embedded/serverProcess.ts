@@ -9,6 +9,9 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Whether somebody else ended it (a person, a kernel short of memory): started again it lives, where one that ended by itself would end so again. */
+export const wasKilled = ({ signal }: Exit): boolean => signal === 'SIGKILL';
+
 export interface ServerProcess {
   readonly pid: number;
   /** Resolves when the process has ended, whatever ended it; never rejects. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { RopesweepError } from '../../domain/errors.js';
 import { endOfLog, logSince } from './serverLog.js';
-import { endsWithin, spawnServer, type ServerProcess, type StopStep } from './serverProcess.js';
+import { endsWithin, spawnServer, wasKilled, type Exit, type ServerProcess, type StopStep } from './serverProcess.js';
 
 export interface TemporalOptions {
   readonly binary: string;
@@ -27,6 +27,7 @@ export const TEMPORAL_STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 
 export const TEMPORAL_NAMESPACE = 'default';
 
 const READY_LIMIT_MS = 60_000;
+const START_ATTEMPTS = 3;
 
 const FLAGS = [
   // Write-ahead log: 2-4 times the throughput of the default; a kill loses nothing, a power cut may lose the last commits,
@@ -42,10 +43,20 @@ const FLAGS = [
 ]; // prettier-ignore
 
 /**
- * Starts the server and resolves when its namespace answers.
+ * Starts the server and resolves when its namespace answers; one that is killed meanwhile is started again.
  * @throws RopesweepError PORT_TAKEN, or STACK_FAILED with the end of the log.
  */
 export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
+  for (let attempt = 1; ; attempt++) {
+    const started = await attemptStart(options);
+    if ('server' in started) return started.server;
+    const { said, exit } = started;
+    if (exit === null || !wasKilled(exit) || attempt === START_ATTEMPTS) throw startFailure(options, said, exit !== null);
+  }
+}
+
+/** What it said where it did not come up, and how it ended; no end where it was still silent after the limit. */
+async function attemptStart(options: TemporalOptions): Promise<{ server: TemporalServer } | { said: string; exit: Exit | null }> {
   const { binary, databaseFile, port, uiPort, logFile } = options;
   const address = `127.0.0.1:${port}`;
   mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
@@ -61,13 +72,14 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
   const deadline = Date.now() + READY_LIMIT_MS;
   while (!(await answers(address))) {
     const ended = await endsWithin(server.exited, 50);
-    if (!ended && Date.now() < deadline) continue;
+    if (ended) return { said: logSince(logFile, logStart), exit: await server.exited };
+    if (Date.now() < deadline) continue;
     await server.stop();
-    throw startFailure(options, logSince(logFile, logStart), ended);
+    return { said: logSince(logFile, logStart), exit: null };
   }
   // A stranger on the port would have answered for a server that has already ended.
-  if (await endsWithin(server.exited, 0)) throw startFailure(options, logSince(logFile, logStart), true);
-  return { ...server, address, uiUrl: `http://127.0.0.1:${uiPort}` };
+  if (await endsWithin(server.exited, 0)) return { said: logSince(logFile, logStart), exit: await server.exited };
+  return { server: { ...server, address, uiUrl: `http://127.0.0.1:${uiPort}` } };
 }
 
 function startFailure(options: TemporalOptions, said: string, ended: boolean): RopesweepError {

@@ -16,7 +16,7 @@ export interface RunningCommand {
   readonly child: ChildProcess;
   readonly pid: number;
   /** JSON lines printed so far. */
-  events(): Record<string, unknown>[];
+  events(): readonly Record<string, unknown>[];
   readonly ended: Promise<Ended>;
 }
 
@@ -41,11 +41,19 @@ export async function openPlace(): Promise<Place> {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+    const events: Record<string, unknown>[] = [];
+    let read = 0;
+    child.stdout.on('data', (data: Buffer) => {
+      stdout += data.toString();
+      for (let end = stdout.indexOf('\n', read); end >= 0; end = stdout.indexOf('\n', read)) {
+        const line = stdout.slice(read, end);
+        if (line.startsWith('{')) events.push(JSON.parse(line) as Record<string, unknown>);
+        read = end + 1;
+      }
+    });
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
     const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
-    const complete = (): string[] => stdout.split('\n').slice(0, -1).filter((line) => line.startsWith('{'));
-    return { child, pid: child.pid ?? -1, ended, events: () => complete().map((line) => JSON.parse(line) as Record<string, unknown>) };
+    return { child, pid: child.pid ?? -1, ended, events: () => events };
   };
   return {
     folder,
@@ -59,7 +67,7 @@ export async function openPlace(): Promise<Place> {
   };
 }
 
-interface ProcessRow {
+export interface ProcessRow {
   readonly pid: number;
   readonly parent: number;
   readonly args: string;
@@ -74,8 +82,7 @@ export function processes(): ProcessRow[] {
 }
 
 /** Every process below one, at any depth. */
-export function descendants(pid: number): ProcessRow[] {
-  const all = processes();
+export function descendants(pid: number, all: readonly ProcessRow[] = processes()): ProcessRow[] {
   const below = (parent: number): ProcessRow[] => all.filter((row) => row.parent === parent).flatMap((row) => [row, ...below(row.pid)]);
   return below(pid);
 }
@@ -102,13 +109,13 @@ export async function waitFor<Found>(what: string, look: () => Found | null | un
 
 /** Cells measured so far, from the progress events of `run --json`. */
 export function measured(command: RunningCommand): number {
-  const progress = command.events().filter((event) => event['event'] === 'progress').at(-1);
+  const progress = command.events().findLast((event) => event['event'] === 'progress');
   return (progress?.['cells'] as { measured: number } | undefined)?.measured ?? 0;
 }
 
-export function finished(ended: Ended): { state: string; revision: number; cells: Record<string, number> } {
+export function finished(ended: Ended): { state: string; revision: number; cells: Record<string, number>; seconds: number } {
   const last = ended.stdout.trim().split('\n').at(-1) ?? '';
-  const event = JSON.parse(last) as { event: string; state: string; revision: number; cells: Record<string, number> };
+  const event = JSON.parse(last) as { event: string; state: string; revision: number; cells: Record<string, number>; seconds: number };
   if (event.event !== 'finished') throw new Error(`the last event is ${last}`);
   return event;
 }
