@@ -10,7 +10,7 @@ import pRetry from 'p-retry';
 import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ShardId } from '../domain/ids.js';
 import type { CellResult } from '../domain/measurement.js';
-import { FAILURES, HEARTBEAT, type Failure } from '../domain/orchestration.js';
+import { FAILURES, HEARTBEAT, SLOT_WAIT_MS, type Failure } from '../domain/orchestration.js';
 import type { Lease, Place, SlotPool, Store } from '../domain/ports.js';
 import type { ShardJob } from '../domain/slot.js';
 import { toFailure } from './failures.js';
@@ -50,7 +50,18 @@ interface Evaluated {
   readonly failure: Failure | null;
 }
 
-async function evaluate({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
+/** A lease is taken only with a slot at hand. */
+async function evaluate(ports: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
+  const release = await ports.slots.reserve(SLOT_WAIT_MS, signal);
+  if (release === null) throw ApplicationFailure.create({ type: FAILURES.slotsBusy, message: 'all slots of the worker are busy' });
+  try {
+    return await evaluateOnSlot(ports, shard, signal);
+  } finally {
+    release();
+  }
+}
+
+async function evaluateOnSlot({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
   const leased = await untilStoreIsBack(() => store.lease(shard, slots.place), signal);
   if (leased === null) return { cells: 0, failure: null };
   if (leased.job.cells.length === 0) {

@@ -10,6 +10,13 @@ export const CONTROL_QUEUE = 'ropesweep-control';
 /** Queue of evaluateShard for one device class; strict priority needs it to have one partition. */
 export const evaluationQueue = (deviceClass: string): string => `ropesweep-evaluate-${deviceClass}`;
 
+/** Queue of evaluateShard for one worker: work for a checkpoint that its slots hold. */
+export const workerQueue = (deviceClass: string, worker: string): string => `${evaluationQueue(deviceClass)}@${worker}`;
+/** How long a shard waits for the worker that holds its checkpoint before any worker of the class may have it; milliseconds. */
+export const WORKER_QUEUE_WAIT_MS = 5_000;
+/** How long a task that was taken waits for a slot which was taken from under it; then it goes back to the class; milliseconds. */
+export const SLOT_WAIT_MS = 5_000;
+
 export const sweepWorkflowId = (sweep: SweepId): string => `sweep/${sweep}`;
 export const shardWorkflowId = (sweep: SweepId, shard: ShardId): string => `sweep/${sweep}/shard/${shard.slice(0, 16)}`;
 
@@ -42,6 +49,8 @@ export interface SweepControl {
 export interface ShardStart {
   readonly shard: ShardId;
   readonly evaluationQueue: string;
+  /** Queue of a worker that has a free slot and holds the checkpoint, to be tried first; null: there is none to prefer. */
+  readonly workerQueue: string | null;
   /** Slot crashes of the shards that it was split from. */
   readonly crashes: number;
 }
@@ -115,6 +124,7 @@ export const FAILURES = {
   diskFull: 'DISK_FULL',
   leaseLost: 'LEASE_LOST',
   draining: 'DRAINING',
+  slotsBusy: 'SLOTS_BUSY',
   slotCrashed: 'SLOT_CRASHED',
   slotSilent: 'SLOT_SILENT',
 } as const;

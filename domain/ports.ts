@@ -117,6 +117,8 @@ export interface WorkerRow {
   readonly pid: number;
   readonly deviceClass: string;
   readonly slots: number;
+  /** Its own task queue, for work that is to be done with what its slots hold. */
+  readonly queue: string;
   readonly fingerprint: string;
   readonly selfTest: 'passed' | 'failed';
   /** Of one device, or of the node. */
@@ -210,6 +212,8 @@ export interface Store {
 /** Evaluates one shard in a slot's child process. */
 export interface SlotPool {
   readonly place: Place;
+  /** Waits for a free slot, at most so long. @returns what gives it back; null if none came free. An abort rejects with the signal's reason. */
+  reserve(limitMs: number, signal: AbortSignal): Promise<(() => void) | null>;
   /**
    * Resolves when the slot reports the end of the job. Every message passes through `onMessage` in order.
    * @throws RopesweepError SLOT_CRASHED, SLOT_SILENT; an abort kills the child and rejects with the signal's reason.

@@ -7,7 +7,7 @@ import { evaluateActivities } from '../activities/evaluate.js';
 import { deviceText } from '../domain/device.js';
 import { engineVersion } from '../domain/engine.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
-import { HEARTBEAT, evaluationQueue } from '../domain/orchestration.js';
+import { HEARTBEAT, evaluationQueue, workerQueue } from '../domain/orchestration.js';
 import type { Place, Store } from '../domain/ports.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { deviceNeeds } from '../infra/cuda.js';
@@ -15,17 +15,26 @@ import { homePath } from '../infra/embedded/homeFolder.js';
 import { VERSION } from '../infra/version.js';
 import { fingerprint } from '../runtime/fingerprint.js';
 import { chooseSlots, type SlotWishes } from './slots.js';
+import { SlotPermits } from './slotPermits.js';
 import { ForkedSlots } from './slotPool.js';
 import { weightsVerifier } from './verifyWeights.js';
 
 export type CommonOptions = Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime'>;
+
+/** These workers have nothing but activities; Temporal wants the rest named all the same. */
+const NO_OTHER_TASKS = {
+  workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+  localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+  nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+} as const;
 
 export interface EvaluationWishes extends SlotWishes {
   readonly deviceClass?: string;
 }
 
 export interface Evaluation {
-  readonly worker: Worker;
+  /** Of the class's queue and of this worker's own. */
+  readonly workers: readonly Worker[];
   /** Evaluates until told to stop; a worker that is set aside meanwhile stays registered and idle until `stopped`. */
   run(stopped: Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -42,6 +51,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
   const { device } = options;
   const deviceClass = classOf(options);
   const place: Place = { worker: `${hostname()}/${String(process.pid)}`, fingerprint: fingerprint(device), engineVersion: engineVersion(device.provider), deviceClass };
+  const queue = workerQueue(deviceClass, place.worker);
   const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceNeeds(device, homePath()).environment });
   const passed = await passesSelfTest(pool);
   await store.registerWorker({
@@ -50,6 +60,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
     pid: process.pid,
     deviceClass,
     slots,
+    queue,
     fingerprint: place.fingerprint,
     selfTest: passed ? 'passed' : 'failed',
     memoryBytes: device.provider === 'cpu' ? totalmem() : null,
@@ -57,20 +68,24 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
   });
   if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
 
-  const worker = await Worker.create({
-    ...common,
-    taskQueue: evaluationQueue(deviceClass),
-    activities: evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) }),
-    // A task is taken only when a slot is free, so nothing waits behind a busy device.
-    maxConcurrentActivityTaskExecutions: slots,
-    maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-    defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
-  });
-  const registration = keepRegistered(store, place.worker, pool, worker);
+  const permits = new SlotPermits(slots);
+  const activities = evaluateActivities({ store, slots: pool, verifyWeights: weightsVerifier(store) });
+  const onQueue = (taskQueue: string): Promise<Worker> =>
+    Worker.create({
+      ...common,
+      taskQueue,
+      activities,
+      // A task is taken only when a slot is free, so nothing waits behind a busy device.
+      tuner: { activityTaskSlotSupplier: permits.supplier(), ...NO_OTHER_TASKS },
+      maxHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+      defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
+    });
+  const workers = await Promise.all([onQueue(evaluationQueue(deviceClass)), onQueue(queue)]);
+  const registration = keepRegistered(store, place.worker, pool, workers);
   return {
-    worker,
+    workers,
     run: async (stopped) => {
-      await worker.run();
+      await Promise.all(workers.map((worker) => worker.run()));
       if (registration.isAside()) await stopped;
     },
     close: async () => {
@@ -87,15 +102,15 @@ interface Registration {
 }
 
 /** Keeps the row of the registry fresh, and hears from it when the node is set aside: then it takes no more work. */
-function keepRegistered(store: Store, id: string, pool: ForkedSlots, worker: Worker): Registration {
+function keepRegistered(store: Store, id: string, pool: ForkedSlots, workers: readonly Worker[]): Registration {
   let aside = false;
   const beat = async (): Promise<void> => {
     try {
-      const standing = await store.heartbeatWorker(id, { draining: !aside && worker.getState() !== 'RUNNING', loaded: pool.loaded });
+      const standing = await store.heartbeatWorker(id, { draining: !aside && workers.some((worker) => worker.getState() !== 'RUNNING'), loaded: pool.loaded });
       if (standing?.state !== 'aside' || aside) return;
       aside = true;
       console.error(`this worker was set aside and takes no more work: ${standing.reason ?? 'no reason is known'}`);
-      if (worker.getState() === 'RUNNING') worker.shutdown();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     } catch (error) {
       console.error(`the worker's registry row could not be kept fresh: ${messageOf(error)}`);
     }

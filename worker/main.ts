@@ -85,7 +85,7 @@ async function run(options: Options): Promise<void> {
   const connection = options.control ? await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions)) : null;
   const control = connection === null ? [] : [await controlWorker(common, store, new Client({ connection, namespace }))];
   const evaluation = await openEvaluation(common, store, options);
-  const drained = stop.drainInstead([...control, ...(evaluation === null ? [] : [evaluation.worker])]);
+  const drained = stop.drainInstead([...control, ...(evaluation?.workers ?? [])]);
   process.send?.({ kind: 'ready' });
   try {
     await Promise.all([...control.map((worker) => worker.run()), evaluation?.run(drained)]);

@@ -8,6 +8,7 @@
  * infeasible (the memory of a shard is that of its longest context) and a new child evaluates the rest.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { CPU, deviceText, type Device } from '../domain/device.js';
 import { ERRORS, RopesweepError, tellsOutOfMemory, type ErrorCode } from '../domain/errors.js';
@@ -46,6 +47,8 @@ export class ForkedSlots implements SlotPool {
   readonly place: Place;
   private readonly idle: Slot[] = [];
   private readonly busy = new Set<Slot>();
+  private reserved = 0;
+  private readonly freed = new EventEmitter();
 
   constructor(private readonly options: SlotPoolOptions) {
     this.place = options.place;
@@ -59,6 +62,22 @@ export class ForkedSlots implements SlotPool {
   /** Checkpoints that its children hold, each once. */
   get loaded(): WeightsId[] {
     return [...new Set([...this.busy, ...this.idle].flatMap(({ weightsId }) => weightsId ?? []))];
+  }
+
+  async reserve(limitMs: number, signal: AbortSignal): Promise<(() => void) | null> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+    while (this.reserved >= this.options.slots) {
+      if (limit.aborted) {
+        signal.throwIfAborted();
+        return null;
+      }
+      await once(this.freed, 'slot', { signal: limit }).catch(() => undefined);
+    }
+    this.reserved += 1;
+    return () => {
+      this.reserved -= 1;
+      this.freed.emit('slot');
+    };
   }
 
   async evaluate(job: ShardJob, onMessage: (message: FromSlot) => void, signal: AbortSignal): Promise<ShardStats> {

@@ -24,7 +24,7 @@ import {
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.js';
 import type { EvaluateActivities } from '../activities/evaluate.js';
-import { CONTROL_QUEUE, FAILURES, HEARTBEAT, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
+import { CONTROL_QUEUE, FAILURES, HEARTBEAT, WORKER_QUEUE_WAIT_MS, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
 import { shardEnded, shardSituation } from './signals.js';
 
 const MAXIMUM_UNCOUNTED = 200;
@@ -80,24 +80,33 @@ export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
 
 async function evaluateWithRetries(input: ShardInput, say: (change: Partial<ShardSituation>) => void): Promise<Omit<ShardEnd, 'shard'>> {
   const { shard, sweep, priority } = input;
-  const { evaluateShard } = proxyActivities<EvaluateActivities>({
-    taskQueue: input.evaluationQueue,
-    priority: { priorityKey: priority, fairnessKey: sweep },
-    heartbeatTimeout: HEARTBEAT.timeoutMs,
-    // The real bound is the slot's phase deadline; this one only ends a worker that lies about being alive.
-    startToCloseTimeout: '7 days',
-    retry: { maximumAttempts: 1 },
-    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  });
+  const onQueue = (taskQueue: string, scheduleToStartTimeout?: number) =>
+    proxyActivities<EvaluateActivities>({
+      taskQueue,
+      priority: { priorityKey: priority, fairnessKey: sweep },
+      heartbeatTimeout: HEARTBEAT.timeoutMs,
+      // The real bound is the slot's phase deadline; this one only ends a worker that lies about being alive.
+      startToCloseTimeout: '7 days',
+      ...(scheduleToStartTimeout !== undefined && { scheduleToStartTimeout }),
+      retry: { maximumAttempts: 1 },
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    });
+  const ofClass = onQueue(input.evaluationQueue);
+  // A worker that holds the checkpoint is asked once, and not for long: nothing is stranded where it died or is busy.
+  let next = input.workerQueue === null ? ofClass : onQueue(input.workerQueue, WORKER_QUEUE_WAIT_MS);
   const crashesAllowed = Math.min(CRASHES_BEFORE_SPLIT, input.maximumAttempts);
   let counted = 0;
   let crashes = 0;
-  for (let tried = 1; ; tried += 1) {
+  let tried = 0;
+  for (;;) {
     try {
-      const { failure } = await evaluateShard({ shard });
+      const { failure } = await next.evaluateShard({ shard });
       return { state: 'done', failure };
     } catch (error) {
       if (isCancellation(error)) throw error;
+      next = ofClass;
+      if (foundNoSlot(error)) continue;
+      tried += 1;
       const { code, reason, verdict } = classify(error);
       const failure = { code, reason };
       if (verdict === 'counted' || verdict === 'crash') counted += 1;
@@ -119,6 +128,13 @@ async function evaluateWithRetries(input: ShardInput, say: (change: Partial<Shar
       say({ phase: 'evaluating', untilMs: null });
     }
   }
+}
+
+/** The worker that was asked did not take the task in time, or had no slot for it: no attempt was made. */
+function foundNoSlot(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) return cause.timeoutType === 'SCHEDULE_TO_START';
+  return cause instanceof ApplicationFailure && cause.type === FAILURES.slotsBusy;
 }
 
 /** By workflow id alone, so that the signal reaches the sweep's newest run; a sweep that is gone reads the store. */

@@ -49,6 +49,8 @@ export class Backlog {
   readonly crashes = new Map<ShardId, number>();
   readonly prioritised: number[] = [];
   control: SweepControl = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 3, spent: null };
+  /** Queue of a worker that is to be asked first. */
+  workerQueue: string | null = null;
   /** Shards to try before all others. */
   canaries: ShardId[] = [];
   end: SweepEndState | null = null;
@@ -76,7 +78,7 @@ export class Backlog {
       const { control } = this;
       const canaries = this.canaries.splice(0);
       const open = canaries.length > 0 ? canaries : [...this.left].filter((shard) => !except.includes(shard)).slice(0, 2 * control.concurrency);
-      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, crashes: this.crashes.get(shard) ?? 0 });
+      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, workerQueue: this.workerQueue, crashes: this.crashes.get(shard) ?? 0 });
       return Promise.resolve({ control, shards: control.state === 'running' && control.spent === null ? open.map(start) : [], canary: canaries.length > 0 });
     },
     goneShards: ({ open }) => Promise.resolve(open.filter((shard) => !this.left.has(shard))),

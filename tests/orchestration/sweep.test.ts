@@ -238,4 +238,28 @@ describe('a sweep', () => {
     expect(end).toEqual({ state: 'stopped' });
     expect(backlog.left.size).toBeGreaterThan(0);
   });
+
+  it('asks the worker that holds the checkpoint first, and does not strand a shard that nobody takes there', async () => {
+    const backlog = new Backlog(2, () => succeeds);
+    backlog.workerQueue = 'a-worker-that-died';
+    expect(await bench.withWorker(backlog, () => bench.start('stranded'))).toEqual({ state: 'done' });
+    expect([...backlog.attempts.values()]).toEqual([1, 1]);
+  });
+
+  it('costs at most 5 workflow tasks a shard, its share of the sweep included, and stays under 5,000 events a run', async () => {
+    const shards = 120;
+    const backlog = new Backlog(shards, () => () => pause(5), { concurrency: 16 });
+    await bench.withWorker(backlog, () => bench.start('cheap'));
+    const count = async (workflowId: string): Promise<{ events: number; tasks: number }> => {
+      const { events } = await bench.client.workflow.getHandle(workflowId).fetchHistory();
+      // EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+      return { events: events?.length ?? 0, tasks: (events ?? []).filter(({ eventType }) => eventType === 7).length };
+    };
+    const sweep = await count(sweepWorkflowId('cheap' as SweepId));
+    const shard = await count(shardWorkflowId('cheap' as SweepId, 'shard-0000' as ShardId));
+    const tasks = shard.tasks + sweep.tasks / shards;
+    console.log(`${tasks.toFixed(2)} workflow tasks and ${(shard.events + sweep.events / shards).toFixed(1)} events a shard, ${String(sweep.events)} events in the sweep's run`);
+    expect(tasks).toBeLessThanOrEqual(5);
+    expect(sweep.events).toBeLessThan(5_000);
+  });
 });

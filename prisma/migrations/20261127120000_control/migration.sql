@@ -14,7 +14,8 @@ ALTER TABLE workers
   ADD COLUMN reason TEXT,
   ADD COLUMN loaded TEXT[],
   ADD COLUMN memory_bytes BIGINT,
-  ADD COLUMN version TEXT NOT NULL DEFAULT '';
+  ADD COLUMN version TEXT NOT NULL DEFAULT '',
+  ADD COLUMN queue TEXT NOT NULL DEFAULT '';
 
 CREATE TABLE shard_attempts (
     shard_id TEXT NOT NULL,
