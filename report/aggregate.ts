@@ -6,11 +6,12 @@
  * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
  */
 import { isNeedleRow, type ArmRow, type CellRow, type NeedleCellRow, type SweepRows } from '../domain/rows.js';
+import { score } from '../domain/score.js';
 import type { Criterion } from '../domain/taskSpec.js';
 import { CELL_STATES, isMeasured, type CellState } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
 import { groupBy } from '../domain/groupBy.js';
-import { criterionOf, score } from './score.js';
+import { criterionOf } from './criterion.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
 
 export type StateCounts = Readonly<Record<CellState, number>>;
