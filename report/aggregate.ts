@@ -130,10 +130,10 @@ function armGrid(
   };
 }
 
-/** One grid per needle task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
+/** One grid per needle task and arm, of the cells of the sweep's grid (refined lengths have other numbers of seeds), tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
 export function armGrids(rows: SweepRows): ArmGrid[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupBy(rows.cells.filter(isNeedleRow), ({ task }) => task);
+  const byTask = groupBy(rows.cells.filter(isNeedleRow).filter(({ origin }) => origin === 'grid'), ({ task }) => task);
   return ascending(byTask.keys()).flatMap((task) => {
     const cells = byTask.get(task) ?? [];
     const criterion = criterionOf(rows, task);
