@@ -32,6 +32,16 @@ const originsOf = async (sweep: SweepId): Promise<Record<string, number>> => {
   return Object.fromEntries(['grid', 'refine', 'audit'].map((origin) => [origin, cells.filter((cell) => cell.origin === origin).length]));
 };
 
+/** All, page by page: canaries come first. */
+async function openShards(sweep: SweepId): Promise<ShardId[]> {
+  const shards: ShardId[] = [];
+  for (;;) {
+    const page = await store.nextShards(sweep, shards);
+    if (page.shards.length === 0) return shards;
+    shards.push(...page.shards.map(({ shard }) => shard));
+  }
+}
+
 describe('extending a sweep', () => {
   it('adds cells with their origin to the current revision, which stays what it is, and the sweep runs again', async () => {
     const of = grid('more', 0);
@@ -69,7 +79,7 @@ describe('extending a sweep', () => {
     expect(await store.extend({ ...wider, shards: [joined] })).toBe(4);
     const status = await store.status(sweep);
     expect(status).toMatchObject({ cells: { total: 16, planned: 16 }, shards: { planned: 4, superseded: 0 } });
-    const leased = await Promise.all((await store.nextShards(sweep, 10, [])).map((shard) => store.lease(shard, FIXTURE_PLACE)));
+    const leased = await Promise.all((await openShards(sweep)).map((shard) => store.lease(shard, FIXTURE_PLACE)));
     const keys = leased.flatMap((held) => held?.job.cells.map(({ key }) => key) ?? []);
     expect(keys).toHaveLength(16);
     expect(new Set(keys).size).toBe(16);
@@ -97,8 +107,7 @@ describe('extending a sweep', () => {
     await store.submit(fixtureSpec(of), plan);
     const more = extension(of, [900], [1, 2]);
     await store.extend(more);
-    const { shards } = await store.nextShards(plan.sweep, []);
-    for (const { shard } of shards) await store.failShard(shard, 'CHECKPOINT_MISSING', 'not here', 1);
+    for (const shard of await openShards(plan.sweep)) await store.failShard(shard, 'CHECKPOINT_MISSING', 'not here', 1);
     expect(await store.knownScores(more.cells.map(({ key }) => key), 'cpu', FIXTURE_PLACE.engineVersion)).toEqual(new Map());
     // Within a run the place is as it was: nothing is tried again.
     expect(await store.extend(more)).toBe(0);
@@ -145,7 +154,7 @@ describe('extending a sweep', () => {
     await store.submit(fixtureSpec(of), byLength);
     await store.extend({ ...extension(of, [512], [8]), tables: new Map([[arm.id, { '512': table }]]) });
     await store.submit(fixtureSpec(of), byLength);
-    for (const shard of await store.nextShards(plan.sweep, 10, [])) {
+    for (const shard of await openShards(plan.sweep)) {
       const held = await store.lease(shard, FIXTURE_PLACE);
       expect(held?.job.tables.map(({ digest: own }) => own)).toEqual([table.digest]);
     }
