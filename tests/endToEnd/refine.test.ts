@@ -72,11 +72,15 @@ describe('a refined sweep', () => {
     expect(refinement[0]?.arms).toHaveLength(3);
     for (const { frontiers } of refinement[0]?.arms ?? []) {
       const [{ passes, fails } = { passes: null, fails: null }] = frontiers;
-      if (passes === null || fails === null) throw new Error('every arm passes at 64 tokens and fails at 2,048');
-      expect(fails.contextTokens - passes.contextTokens).toBeLessThanOrEqual(TOLERANCE);
+      if (passes === null) throw new Error('every arm passes at 64 tokens');
       expect(passes.passed / passes.n).toBeGreaterThanOrEqual(0.5);
+      if (fails === null) continue;
+      expect(fails.contextTokens - passes.contextTokens).toBeLessThanOrEqual(TOLERANCE);
       expect(fails.passed / fails.n).toBeLessThan(0.5);
     }
+    // dynamic-ntk grows with the length: it has a frontier beyond the longest.
+    expect(refinement[0]?.arms.map(({ frontiers }) => frontiers[0]?.fails === null)).toEqual([false, false, true]);
+    expect(refinement[0]?.arms[2]?.frontiers[0]?.passes?.contextTokens).toBe(2048);
     // Heat maps and reach stay those of the grid.
     expect(arms.map(({ reach }) => reach?.contextTokens ?? 64)).toEqual(arms.map(() => expect.toBeOneOf([64, 512, 2048]) as number));
     const rows = await rowsOf(undisturbed);
