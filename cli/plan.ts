@@ -6,12 +6,14 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { groupBy } from '../domain/groupBy.js';
 import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import { refinementTotals } from '../domain/refinement.js';
 import { weightFormatLabel } from '../domain/weightFormat.js';
 import { depthPercent } from '../report/labels.js';
+import { savedText } from '../report/refinementFace.js';
 import { homeOption, setOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { forecastText } from './planForecast.js';
-import { planWithForecast, readSweepFile, type ForecastPlan } from './planning.js';
+import { planWithForecast, readSweepFile, type ForecastPlan, type PlannedRefinement } from './planning.js';
 import { gib, number, scaled } from './quantities.js';
 import { withStoreIfAny } from './store.js';
 
@@ -49,7 +51,7 @@ Examples:
 }
 
 /** The stable shape of `ropesweep plan --json`. */
-export function planJson({ plan, forecasts }: ForecastPlan): unknown {
+export function planJson({ plan, forecasts, refinement }: ForecastPlan): unknown {
   const { counts, ...rest } = plan;
   return {
     sweep: rest.sweep,
@@ -62,12 +64,13 @@ export function planJson({ plan, forecasts }: ForecastPlan): unknown {
     classes: forecasts,
     arms: rest.arms.map(({ tables, ...arm }) => ({ ...arm, tables: Object.fromEntries(Object.entries(tables).map(([length, table]) => [length, table.digest])) })),
     shards: rest.shards.map(({ cellKeys, ...shard }) => ({ ...shard, cells: cellKeys.length })),
+    refinement: refinement === null ? null : { next: refinement.next, totals: refinementTotals(refinement.found), tasks: refinement.found },
     excluded: rest.excluded,
     notRun: rest.cells.flatMap((cell) => (cell.reason === undefined ? [] : [{ key: cell.key, armId: cell.armId, contextTokens: cell.contextTokens, ...cell.axes, state: cell.state, reason: cell.reason }])),
   };
 }
 
-export function planText({ plan, forecasts }: ForecastPlan): string {
+export function planText({ plan, forecasts, refinement }: ForecastPlan): string {
   const { counts, cost } = plan;
   return [
     `${pc.bold(plan.sweep)}: ${number(counts.total)} cells in ${String(plan.arms.length)} arms`,
@@ -76,6 +79,7 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     `  failed     ${number(counts.failed)} (quarantined before on ${plan.deviceClass} with this engine)`,
     `  infeasible ${number(counts.infeasible)} (too large for ${plan.deviceClass}, as predicted or as tried)`,
     `  excluded   ${number(counts.excluded)} (beside the total)`,
+    ...(refinement === null ? [] : refinementText(refinement)),
     '',
     ...provisionalText(plan),
     armTable(plan),
@@ -88,6 +92,17 @@ export function planText({ plan, forecasts }: ForecastPlan): string {
     ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
   ].join('\n');
+}
+
+/** What refinement may take, and how far it is. */
+function refinementText({ found, next }: PlannedRefinement): string[] {
+  const totals = refinementTotals(found);
+  const bounds = found.map(({ task, maximumCells, auditCells }) => `${found.length > 1 ? `task ${task}: ` : ''}at most ${number(maximumCells)} cells and ${number(auditCells)} random ones an arm`);
+  const begun = found.some(({ arms }) => arms.some(({ frontiers }) => frontiers.some(({ tested }) => tested.length > 0)));
+  return [
+    `  refine     ${bounds.join('; ')} (beside the total); ${number(next)} of them to compute next`,
+    ...(begun ? [`             ${savedText(totals)}`] : []),
+  ];
 }
 
 /** How weights that are here are stored. */

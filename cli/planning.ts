@@ -5,15 +5,19 @@ import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { CellKey } from '../domain/ids.js';
 import type { Plan } from '../domain/plan.js';
-import type { KnownCell, Store } from '../domain/ports.js';
+import type { KnownCell, KnownScore, Store } from '../domain/ports.js';
+import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { modelsFolder } from '../infra/cacheFolder.js';
 import { digestThrough } from '../model/cachedDigest.js';
 import { forecast, type ClassForecast } from '../planner/forecast.js';
 import { readSpec } from '../planner/parse.js';
-import { expandGrid } from '../planner/grid.js';
+import { expandGrid, type GridCell } from '../planner/grid.js';
 import { buildPlan, plannedEngineVersion } from '../planner/plan.js';
+import { refinedTasks, SweepRefinement, type RefineStep } from '../planner/refineSweep.js';
+import type { ResolvedSweep } from '../planner/resolved.js';
 import { resolveSweep } from '../planner/resolve.js';
+import type { PrismaStore } from '../results/store.js';
 
 export interface SweepFile {
   readonly file: string;
@@ -25,7 +29,18 @@ export interface SweepFile {
 export interface ForecastPlan {
   readonly plan: Plan;
   readonly forecasts: readonly ClassForecast[];
+  /** null where no task is refined. */
+  readonly refinement: PlannedRefinement | null;
 }
+
+export interface PlannedRefinement {
+  /** What was found so far, and what it is bounded by. */
+  readonly found: Refinement;
+  /** Cells that it wants next, by what the store knows. */
+  readonly next: number;
+}
+
+export type RefinementStore = Store & Pick<PrismaStore, 'knownScores'>;
 
 /** Reads and checks a sweep file and everything it names, without hashing weights; nothing is started. */
 export async function readSweepFile(file: string, set: readonly string[]): Promise<SweepFile> {
@@ -49,19 +64,49 @@ export function refuseMissing({ missingFolders }: SweepFile): void {
   );
 }
 
-/** The plan against what the store knows; without a store everything is new. */
-export async function planSweep(sweepFile: SweepFile, store: Store | null): Promise<Plan> {
-  return (await planned(sweepFile, store)).plan;
+/** A plan with what it was made from. */
+export interface PlannedSweep {
+  readonly plan: Plan;
+  readonly resolved: ResolvedSweep;
+  readonly grid: readonly GridCell[];
 }
 
 /** The plan with what it would take on every device class. */
-export async function planWithForecast(sweepFile: SweepFile, store: Store | null): Promise<ForecastPlan> {
-  const { plan, resolved, grid } = await planned(sweepFile, store);
+export async function planWithForecast(sweepFile: SweepFile, store: RefinementStore | null): Promise<ForecastPlan> {
+  const { plan, resolved, grid } = await planSweep(sweepFile, store);
   const rates = (await store?.measuredRates(plan.arms.map(({ checkpoint }) => checkpoint.weightsId))) ?? new Map<string, number>();
-  return { plan, forecasts: forecast(sweepFile.spec, resolved, grid, plan, rates) };
+  return { plan, forecasts: forecast(sweepFile.spec, resolved, grid, plan, rates), refinement: await plannedRefinement(plan, resolved, store) };
 }
 
-async function planned({ file, spec }: SweepFile, store: Store | null) {
+async function plannedRefinement(plan: Plan, resolved: ResolvedSweep, store: RefinementStore | null): Promise<PlannedRefinement | null> {
+  if (refinedTasks(resolved).length === 0) return null;
+  const known = new Map<CellKey, KnownScore>();
+  const { cells, refinement } = await lookAtRefinement(new SweepRefinement(resolved), plan, store, known);
+  return { found: refinement(), next: cells.filter(({ key }) => !known.has(key)).length };
+}
+
+/**
+ * What refinement found so far and what it wants next. Cells that the store knows are added to `known`; without a store
+ * nothing is.
+ */
+export async function lookAtRefinement(
+  refinement: SweepRefinement,
+  { deviceClass, engineVersion }: Pick<Plan, 'deviceClass' | 'engineVersion'>,
+  store: Pick<RefinementStore, 'knownScores'> | null,
+  known: Map<CellKey, KnownScore>,
+): Promise<RefineStep> {
+  const asked = new Set<CellKey>();
+  for (;;) {
+    const step = refinement.step(known);
+    const keys = step.unknown.filter((key) => !asked.has(key));
+    if (keys.length === 0 || store === null) return step;
+    for (const key of keys) asked.add(key);
+    for (const [key, score] of await store.knownScores(keys, deviceClass, engineVersion)) known.set(key, score);
+  }
+}
+
+/** The plan against what the store knows; without a store everything is new. */
+export async function planSweep({ file, spec }: SweepFile, store: Store | null): Promise<PlannedSweep> {
   const resolved = await resolveSweep(spec, { file, modelsFolder: modelsFolder(), fileSha256: digestThrough(store) });
   const grid = expandGrid(resolved);
   const keys = grid.map((cell) => cell.key);

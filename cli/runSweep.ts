@@ -7,7 +7,7 @@
 import { classProvider, parseDevice } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
-import type { Plan } from '../domain/plan.js';
+import type { Plan, PlannedCell } from '../domain/plan.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
 import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
@@ -17,6 +17,7 @@ import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
 import { planSweep, type SweepFile } from './planning.js';
 import type { RunDisplay } from './progress.js';
+import { Refining } from './refining.js';
 import type { Finished, RunEvent } from './runEvents.js';
 import { isStopped, Stopped, stopRequests, unlessStopped } from './stopRequests.js';
 import { SweepWorkflows } from './sweepWorkflows.js';
@@ -36,6 +37,7 @@ export interface RunSweepOptions {
 interface Context {
   readonly sweepFile: SweepFile;
   readonly plan: Plan;
+  readonly refining: Refining;
   readonly revision: number;
   readonly connections: Connections;
   readonly store: PrismaStore;
@@ -83,22 +85,26 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
     await migrate(connections.databaseUrl);
     store = await openStore(connections.databaseUrl);
     unlessStopped(stop);
-    const plan = await planSweep(sweepFile, store);
+    const planned = await planSweep(sweepFile, store);
+    const { plan } = planned;
     display.emit({ event: 'planned', sweep, cells: plan.counts, shards: plan.shards.length });
     unlessStopped(stop);
     const { revision } = await store.submit(sweepFile.spec, plan);
-    const context: Context = { sweepFile, plan, revision, connections, store, options, stop };
-    if (options.detach && plan.counts.new > 0) {
+    const refining = new Refining(sweepFile.spec, planned, store, display);
+    await refining.extend();
+    const context: Context = { sweepFile, plan, refining, revision, connections, store, options, stop };
+    if (options.detach && hasWork(context)) {
       await leave(context);
       return { event: 'detached', sweep, revision };
     }
     const ended = await reachEnd(context);
     display.done();
-    const cells = await countCells(plan, store);
-    const state = ended === 'done' && !reachedAll(plan, cells) ? 'incomplete' : ended;
+    const members = [...plan.cells, ...refining.cells];
+    const cells = await countCells({ ...plan, cells: members }, store);
+    const state = ended === 'done' && !reachedAll(members, cells) ? 'incomplete' : ended;
     if (state !== ended) notice('another revision replaced this plan while it ran: some of its cells were not reached');
     if (!stop.aborted) await options.atEnd(store, connections.home);
-    return { event: 'finished', sweep, revision, state, cells, seconds: secondsSince(startedMs) };
+    return { event: 'finished', sweep, revision, state, cells, ...refining.totals(), seconds: secondsSince(startedMs) };
   } catch (error) {
     // The owner took its servers with it, whatever this process was doing with them.
     if (isLost(error) && connections.ownerGone()) throw new OwnerGone(connections);
@@ -143,16 +149,19 @@ const neverSubmitted = ({ spec }: SweepFile, startedMs: number): Finished => ({
   seconds: secondsSince(startedMs),
 });
 
+/** Whether the plan or its refinement has cells to compute. */
+const hasWork = ({ plan, refining }: Pick<Context, 'plan' | 'refining'>): boolean => plan.counts.new > 0 || refining.openCells > 0;
+
 async function reachEnd(context: Context): Promise<SweepEndState> {
   const { plan, store, connections, options, stop } = context;
-  if (plan.counts.new > 0) return compute(context);
+  if (hasWork(context)) return compute(context);
   // Nothing to compute: no Temporal, no worker. Whoever runs the sweep already writes its end.
   if (connections.attached === null) return store.finishSweep(plan.sweep, null);
   return watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows: null, display: options.display, stop, connections });
 }
 
 /** Starts what computes and waits for the end of the sweep. */
-async function compute({ sweepFile: { spec }, plan, revision, connections, store, options, stop }: Context): Promise<SweepEndState> {
+async function compute({ sweepFile: { spec }, plan, refining, revision, connections, store, options, stop }: Context): Promise<SweepEndState> {
   const { display } = options;
   const temporal = await temporalOf(connections);
   const ours = connections.embedded && connections.attached === null;
@@ -180,8 +189,13 @@ async function compute({ sweepFile: { spec }, plan, revision, connections, store
     try {
       await workflows.start(plan.sweep);
       display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflows.uiUrl(plan.sweep) });
-      const ended = watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows, display, stop, connections });
-      return await Promise.race([ended, connections.failed, ...(worker === null ? [] : [worker.failed])]);
+      // Refinement goes on in rounds: what its searches want next depends on what was measured.
+      for (;;) {
+        const watched = watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows, display, stop, connections });
+        const ended = await Promise.race([watched, connections.failed, ...(worker === null ? [] : [worker.failed])]);
+        if (!(await refining.goOn(ended))) return ended;
+        await workflows.start(plan.sweep);
+      }
     } finally {
       await workflows.close();
     }
@@ -215,15 +229,15 @@ async function temporalOf(connections: Connections): Promise<TemporalServerInfo>
   }
 }
 
-/** Whether every cell of the plan has an end: a smaller revision, submitted meanwhile, takes cells out of the sweep. */
-const reachedAll = (plan: Plan, { measured, cached, diverged, infeasible, failed }: Finished['cells']): boolean =>
-  measured + cached + diverged + infeasible + failed === plan.cells.length;
+/** Whether every cell of the plan and of its refinement has an end: a smaller revision, submitted meanwhile, takes cells out of the sweep. */
+const reachedAll = (members: readonly PlannedCell[], { measured, cached, diverged, infeasible, failed }: Finished['cells']): boolean =>
+  measured + cached + diverged + infeasible + failed === members.length;
 
 /**
- * The plan's cells as they ended: cached ones are those that were known before this run. Arms may share a measurement; each has
+ * The cells as they ended: cached ones are those that were known before this run. Arms may share a measurement; each has
  * a cell of its own.
  */
-async function countCells(plan: Plan, store: PrismaStore): Promise<Finished['cells']> {
+async function countCells(plan: Pick<Plan, 'cells' | 'deviceClass' | 'engineVersion'>, store: PrismaStore): Promise<Finished['cells']> {
   const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, plan.engineVersion);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
   const computed = plan.cells.filter(({ key }) => !cachedBefore.has(key));

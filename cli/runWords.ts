@@ -1,5 +1,7 @@
 /** Events of a run in words for a person; null = nothing to say. */
 import pc from 'picocolors';
+import { plural } from '../report/labels.js';
+import { savedText } from '../report/refinementFace.js';
 import { duration } from './output.js';
 import type { RunEvent } from './runEvents.js';
 
@@ -17,6 +19,8 @@ export function runWords(event: RunEvent): string | null {
       const known = cells.new === 0 ? `; all cells are known, nothing to compute` : '';
       return `${head}${beside.length > 0 ? ` (${beside.join(', ')})` : ''}${known}`;
     }
+    case 'extended':
+      return pc.dim(`refinement, round ${String(event.round)}: ${plural(event.cells, 'cell')} more`);
     case 'attached':
       return event.runs === event.sweep
         ? `another process (pid ${String(event.pid)}) runs this sweep: attached to it`
@@ -33,7 +37,8 @@ export function runWords(event: RunEvent): string | null {
       const { cells } = event;
       const failed = cells.failed + cells.infeasible;
       const state = event.state === 'done' ? pc.green('done') : pc.yellow(event.state);
-      return `${pc.bold(event.sweep)} revision ${String(event.revision)}: ${state}, ${String(cells.measured)} measured, ${String(cells.cached)} cached, ${String(cells.diverged)} diverged, ${String(failed)} failed in ${duration(event.seconds)}`;
+      const line = `${pc.bold(event.sweep)} revision ${String(event.revision)}: ${state}, ${String(cells.measured)} measured, ${String(cells.cached)} cached, ${String(cells.diverged)} diverged, ${String(failed)} failed in ${duration(event.seconds)}`;
+      return event.refinement === undefined ? line : `${line}\n${savedText(event.refinement)}`;
     }
   }
 }

@@ -10,7 +10,7 @@ import { DATA_SOURCE, sqlTarget } from './sqlTarget.js';
 const REACH = `WITH lengths AS (
   SELECT arm_id, context_tokens, sum(recall) AS passed, count(recall) AS n
   FROM reporting.needle_cells
-  WHERE sweep = \${sweep:sqlstring} AND task::text = \${task:sqlstring}
+  WHERE sweep = \${sweep:sqlstring} AND task::text = \${task:sqlstring} AND origin = 'grid'
   GROUP BY arm_id, context_tokens
   HAVING count(recall) > 0
 ), held AS (

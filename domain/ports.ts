@@ -5,6 +5,7 @@ import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
 import type { Failure, Page } from './orchestration.js';
 import type { Plan } from './plan.js';
+import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
 import type { SweepSpec } from './spec.js';
 import type { CellState, OutcomeState, ShardState, SweepEndState, SweepState } from './states.js';
@@ -13,6 +14,12 @@ import type { CellState, OutcomeState, ShardState, SweepEndState, SweepState } f
 export interface KnownCell {
   readonly state: CellState;
   readonly reason: string | null;
+}
+
+/** How a needle cell that has an end came out; numbers are null unless it is measured. */
+export interface KnownScore {
+  readonly state: Exclude<CellState, 'planned'>;
+  readonly numbers: ScoredNumbers | null;
 }
 
 /** A digest of one file, kept by path, size and mtime so that weights are hashed once. */

@@ -4,6 +4,7 @@
 import type { ArmId, CellKey, SweepId, WeightsId } from './ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from './measurement.js';
 import type { Method } from './method.js';
+import type { Refinement } from './refinement.js';
 import type { CellOrigin, CellState, SweepState } from './states.js';
 import type { ResolvedTask } from './task.js';
 
@@ -75,6 +76,8 @@ export interface SweepRows {
   readonly updatedAt: Date;
   readonly spec: unknown;
   readonly planDigest: string;
+  /** What refinement found; null where the current revision refines nothing. */
+  readonly refinement: Refinement | null;
   readonly arms: readonly ArmRow[];
   /** Of the current revision, by index. */
   readonly tasks: readonly ResolvedTask[];

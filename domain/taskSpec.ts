@@ -15,6 +15,18 @@ const probes = z.enum(['heads', 'summary']).default('heads').describe('heads als
 export const CRITERIA = ['exactMatch', 'tokenRecall', 'stringRecall'] as const;
 export type Criterion = (typeof CRITERIA)[number];
 
+const refineSchema = z
+  .strictObject({
+    toleranceTokens: tokens.describe('How far apart the longest passing and the shortest failing context length may be.'),
+    threshold: z.number().gt(0).lt(1).default(0.9).describe('A context length passes where at least this share of its cells do; reach has 0.9.'),
+    perDepth: z.boolean().default(false).describe('A frontier for every depth, in place of one for all depths together.'),
+    maximumSeeds: tokens.max(10_000).default(16).describe('Seeds of a length at most: those of the task, then whole numbers after the largest. They are added only where the outcome is uncertain.'),
+    confidence: z.number().gt(0.5).lt(1).default(0.95).describe('Of the verdict at a length, over all looks at it.'),
+    auditShare: z.number().min(0).max(0.5).default(0.05).describe('Random cells of the fine grid, as a share of maximumCells.'),
+    maximumCells: tokens.optional().describe('Cells of an arm at most, beside its grid and the audit; what a search takes at most that needs all seeds everywhere if absent.'),
+  })
+  .describe('Searches the pass/fail frontier of every arm between the context lengths of the task (docs/refining.md).');
+
 export const needleTaskSchema = z.strictObject({
   kind: z.literal('needle'),
   contextTokens,
@@ -36,6 +48,7 @@ export const needleTaskSchema = z.strictObject({
     .describe('Tokens to decode greedily after the question, whose text is stored; 0 = only as many as the answer has, and only where a cell fails.'),
   localTokens: tokens.default(64).describe('Width w of the local window of the probe localMass: the last w keys.'),
   probes,
+  refine: refineSchema.optional(),
 });
 
 export const documentsSchema = z.discriminatedUnion('kind', [

@@ -14,6 +14,7 @@ import { isMeasured, type CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
 import { foresee, type Foresight } from './feasible.js';
 import { distinctCells, expandGrid, type GridCell } from './grid.js';
+import { isRefined } from './refineDesign.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
 import { cellsOfTask } from './tasks/registry.js';
@@ -98,5 +99,7 @@ function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly Gri
     })),
     missing: resolved.missing.map(({ method, continualPretrainContextTokens }) => ({ method, continualPretrainContextTokens })),
     cells: cells.digest('hex'),
+    // How a task is refined, where one is; what refinement found is no part of a plan.
+    ...(spec.tasks.some(isRefined) && { refine: spec.tasks.map((task) => (isRefined(task) ? { ...task.refine } : null)) }),
   } satisfies Plain);
 }

@@ -19,6 +19,7 @@ import { Findings } from './findings.js';
 import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
 import { resolveTextName } from './knownTexts.js';
 import { placesOf, type Places } from './places.js';
+import { checkRefine, checkRefineSize } from './refineDesign.js';
 import type { MissingArm, ResolvedArm, ResolvedSweep } from './resolved.js';
 import { checkDecoding, checkOverlappingTasks, checkReferences } from './tasks/checks.js';
 import { cellsOfTask, taskContexts } from './tasks/registry.js';
@@ -64,6 +65,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   const tasks = tooLarge ? [] : await resolveTasks(search, base);
   if (device !== undefined) checkOverlappingTasks(tasks, device, at, findings);
   for (const [index, task] of spec.tasks.entries()) {
+    if (task.kind === 'needle') checkRefine(spec, task, index, at, findings);
     if (task.kind === 'needle' && device !== undefined) checkDecoding(task, index, device, at, findings);
     if (task.kind === 'attention' && arms.found.length > 0) checkReferences(spec, task, index, arms.found, at, findings);
   }
@@ -136,6 +138,7 @@ function checkSize(spec: SweepSpec, { found, missing }: FoundArms, at: Places, f
     });
   }
   const cells = cellCount(spec, found);
+  checkRefineSize(spec, cells, found.length, at, findings);
   if (cells > spec.cellLimit) {
     findings.add('SPEC_INVALID', {
       where: at(['cellLimit']),
@@ -190,7 +193,7 @@ async function nameArms(
       geometry,
       contextTokens,
     });
-    arms.push({ arm, config });
+    arms.push({ arm, config, geometry });
   }
   return arms;
 }

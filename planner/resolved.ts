@@ -3,6 +3,7 @@
  */
 import type { DeviceClass } from '../domain/device.js';
 import type { ComputeDtype } from '../domain/engine.js';
+import type { RopeGeometry } from '../domain/method.js';
 import type { PlannedArm } from '../domain/plan.js';
 import type { ModelConfig } from '../model/config.js';
 import type { PlannedTask } from './tasks/registry.js';
@@ -11,6 +12,8 @@ export interface ResolvedArm {
   readonly arm: PlannedArm;
   /** Architecture of its checkpoint: what costs are counted from. */
   readonly config: ModelConfig;
+  /** What its tables are made from: refinement needs them at lengths that the spec does not name. */
+  readonly geometry: RopeGeometry;
 }
 
 /** A combination of method and continual-pretrain length that has no checkpoint. */

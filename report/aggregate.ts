@@ -6,11 +6,12 @@
  * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
  */
 import { isNeedleRow, type ArmRow, type CellRow, type NeedleCellRow, type SweepRows } from '../domain/rows.js';
+import { score } from '../domain/score.js';
 import type { Criterion } from '../domain/taskSpec.js';
 import { CELL_STATES, isMeasured, type CellState } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
 import { groupBy } from '../domain/groupBy.js';
-import { criterionOf, score } from './score.js';
+import { criterionOf } from './criterion.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
 
 export type StateCounts = Readonly<Record<CellState, number>>;
@@ -129,10 +130,10 @@ function armGrid(
   };
 }
 
-/** One grid per needle task and arm, tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
+/** One grid per needle task and arm, of the cells of the sweep's grid (refined lengths have other numbers of seeds), tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
 export function armGrids(rows: SweepRows): ArmGrid[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupBy(rows.cells.filter(isNeedleRow), ({ task }) => task);
+  const byTask = groupBy(rows.cells.filter(isNeedleRow).filter(({ origin }) => origin === 'grid'), ({ task }) => task);
   return ascending(byTask.keys()).flatMap((task) => {
     const cells = byTask.get(task) ?? [];
     const criterion = criterionOf(rows, task);

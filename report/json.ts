@@ -88,6 +88,8 @@ export interface ReportJson {
   readonly perplexity: readonly ReturnType<typeof chartJson>[];
   /** One a cell of an attention task; entropies and divergences in nats. */
   readonly attention: readonly ReturnType<typeof attentionJson>[];
+  /** Frontiers, and what their search took (domain/refinement.ts); null for a sweep that refines nothing. */
+  readonly refinement: SweepRows['refinement'];
   readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
 }
 
@@ -102,5 +104,6 @@ export const reportJson = (rows: SweepRows): ReportJson => ({
   arms: armGrids(rows).map(armJson),
   perplexity: perplexityCharts(rows).map(chartJson),
   attention: attentionTables(rows).flatMap(({ task, rows: own }) => own.map((row) => attentionJson(task, row))),
+  refinement: rows.refinement,
   outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
 });

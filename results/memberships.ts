@@ -23,6 +23,8 @@ export interface RevisionPlace {
   readonly engineVersion: string;
 }
 
+export type StagedCell = PlannedCell & { readonly origin?: CellOrigin };
+
 /** Bytes of one message to PostgreSQL, about. */
 const COPY_CHARACTERS = 65_536;
 
@@ -30,24 +32,25 @@ const COPY_CHARACTERS = 65_536;
  * Fills `submitted_cells`, which ends with the transaction, whatever ends it.
  *
  * @param cells in the order in which they are to be stored: what lies together is read together. Of a cell that an arm has
- * twice the first counts.
+ * twice the first counts. Those without an origin are of the grid.
+ * @param firstOrdinal of these cells
  */
-export async function stageCells(transaction: Client, connection: pg.ClientBase, cells: readonly PlannedCell[], shardOfCell: ShardOfCell): Promise<void> {
+export async function stageCells(transaction: Client, connection: pg.ClientBase, cells: readonly StagedCell[], shardOfCell: ShardOfCell, firstOrdinal = 0): Promise<void> {
   await transaction.$executeRaw`
     CREATE TEMPORARY TABLE submitted_cells (
       key text NOT NULL, arm text NOT NULL, task int NOT NULL, kind task_kind NOT NULL, context int NOT NULL, depth float8, seed int,
-      document text, ordinal int NOT NULL, shard text) ON COMMIT DROP`;
-  await pipeline(Readable.from(copyText(cells, shardOfCell)), connection.query(copyFrom('COPY submitted_cells FROM STDIN')));
+      document text, ordinal int NOT NULL, origin cell_origin NOT NULL, shard text) ON COMMIT DROP`;
+  await pipeline(Readable.from(copyText(cells, shardOfCell, firstOrdinal)), connection.query(copyFrom('COPY submitted_cells FROM STDIN')));
   await transaction.$executeRaw`ANALYZE submitted_cells`;
 }
 
 const NULL = '\\N';
 
 /** Keys, ids and numbers hold nothing that COPY would read otherwise. */
-function* copyText(cells: readonly PlannedCell[], shardOfCell: ShardOfCell): Generator<string> {
+function* copyText(cells: readonly StagedCell[], shardOfCell: ShardOfCell, firstOrdinal: number): Generator<string> {
   const seen = new Map<ArmId, Set<CellKey>>();
   let text = '';
-  for (const [ordinal, cell] of cells.entries()) {
+  for (const [index, cell] of cells.entries()) {
     const { key, armId } = cell;
     let ofArm = seen.get(armId);
     if (ofArm === undefined) seen.set(armId, (ofArm = new Set()));
@@ -57,7 +60,7 @@ function* copyText(cells: readonly PlannedCell[], shardOfCell: ShardOfCell): Gen
     const seed = cell.taskKind === 'needle' ? cell.axes.seed : NULL;
     const document = cell.taskKind === 'perplexity' ? cell.axes.document : NULL;
     const shard = shardOfCell.get(armId)?.get(key) ?? NULL;
-    text += `${key}\t${armId}\t${cell.task}\t${cell.taskKind}\t${cell.contextTokens}\t${depth}\t${seed}\t${document}\t${ordinal}\t${shard}\n`;
+    text += `${key}\t${armId}\t${cell.task}\t${cell.taskKind}\t${cell.contextTokens}\t${depth}\t${seed}\t${document}\t${firstOrdinal + index}\t${cell.origin ?? 'grid'}\t${shard}\n`;
     if (text.length < COPY_CHARACTERS) continue;
     yield text;
     text = '';
@@ -77,7 +80,7 @@ export async function forgetPlaces(transaction: Client, { deviceClass, engineVer
  * Makes the staged cells members of the sweep. They get the state the store knows now, which may be newer than the plan's.
  * A sweep that has some of them already has their order, task and shard brought up to date.
  */
-export async function insertMembers(transaction: Client, place: RevisionPlace, origin: CellOrigin): Promise<void> {
+export async function insertMembers(transaction: Client, place: RevisionPlace): Promise<void> {
   const { sweep, revision, deviceClass, engineVersion } = place;
   // By key, as everybody locks memberships: what follows goes in the order of the plan.
   await transaction.$queryRaw`
@@ -89,13 +92,14 @@ export async function insertMembers(transaction: Client, place: RevisionPlace, o
       sweep_id, cell_key, arm_id, revision, last_revision, task, task_kind, context_tokens, depth, seed, document, ordinal, state, origin,
       shard_id)
     SELECT ${sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.document, c.ordinal,
-           coalesce(x.state::text, o.state::text, 'planned')::cell_state, ${origin}::cell_origin, c.shard
+           coalesce(x.state::text, o.state::text, 'planned')::cell_state, c.origin, c.shard
     FROM submitted_cells c
     LEFT JOIN measurements x ON x.cell_key = c.key
     LEFT JOIN outcomes o ON o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
     ORDER BY c.ordinal
     ON CONFLICT (cell_key, sweep_id, arm_id) DO UPDATE SET
       last_revision = excluded.last_revision, task = excluded.task, ordinal = excluded.ordinal, state = excluded.state,
+      origin = excluded.origin,
       shard_id = CASE WHEN excluded.state = 'planned' THEN excluded.shard_id ELSE m.shard_id END`;
 }
 

@@ -5,6 +5,7 @@ import { RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, SweepId, WeightsId } from '../domain/ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Method } from '../domain/method.js';
+import type { Refinement } from '../domain/refinement.js';
 import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
 import type { ResolvedTask, TaskKind } from '../domain/task.js';
@@ -37,6 +38,7 @@ export async function sweepRows(client: Client, sweep: SweepId): Promise<SweepRo
     updatedAt: row.updatedAt,
     spec: revision.spec,
     planDigest: revision.planDigest,
+    refinement: row.refinement as Refinement | null,
     arms,
     tasks: revision.tasks as unknown as readonly ResolvedTask[],
     cells,

@@ -5,12 +5,13 @@ import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
-import type { FileDigest, KnownCell, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import type { FileDigest, KnownCell, KnownScore, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
 import { nextShards, steer } from './control.js';
+import { cellsInOpenShards, extendSweep, knownScores, type Extension } from './extension.js';
 import { endedShards, lease } from './leases.js';
 import { deleteSweep } from './deletion.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
@@ -50,6 +51,22 @@ export class PrismaStore implements Store {
 
   submit(spec: SweepSpec, plan: Plan): Promise<Submission> {
     return this.database.writeInBulk((transaction, connection) => submit(transaction, connection, spec, plan));
+  }
+
+  /** Adds cells that refinement asks for to the current revision. @returns cells that new shards have; null where another plan replaced it */
+  extend(extension: Extension): Promise<number | null> {
+    return this.database.writeInBulk((transaction, connection) => extendSweep(transaction, connection, extension));
+  }
+
+  /** Those of the cells that an open shard has to compute, of whichever arm. */
+  async cellsInOpenShards(sweep: SweepId, keys: readonly CellKey[]): Promise<Set<CellKey>> {
+    const held = await this.database.read((client) => cellsInOpenShards(client, sweep, keys));
+    return new Set(held.map(({ key }) => key));
+  }
+
+  /** How needle cells came out; those that have no end yet are absent. */
+  knownScores(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownScore>> {
+    return this.database.read((client) => knownScores(client, keys, deviceClass, engineVersion));
   }
 
   nextShards(sweep: SweepId, except: readonly ShardId[]): Promise<Page> {

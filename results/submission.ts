@@ -7,7 +7,7 @@
 import type pg from 'pg';
 import { NUMERICS_VERSION } from '../domain/engine.js';
 import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
-import type { SweepId } from '../domain/ids.js';
+import type { ArmId, SweepId } from '../domain/ids.js';
 import type { Plan, PlannedArm, PlannedShard } from '../domain/plan.js';
 import type { Submission } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
@@ -15,7 +15,7 @@ import { adoptForSweep } from './adoption.js';
 import { chunks } from './chunks.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
-import type { Prisma } from './generated/client.js';
+import { Prisma } from './generated/client.js';
 import { forgetPlaces, insertMembers, leaveUnplanned, moveToShards, stageCells, type RevisionPlace } from './memberships.js';
 import { insertShards, lockOpenShards } from './plannedShards.js';
 import { endState } from './sweepEnd.js';
@@ -25,7 +25,7 @@ import { OPEN_SHARDS } from './transitions.js';
 const ANALYZE_CELLS = 5_000;
 
 /** What Prisma stores as JSON: plain values without undefined. */
-const json = (value: unknown): Prisma.InputJsonValue => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
+export const json = (value: unknown): Prisma.InputJsonValue => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
 
 /**
  * Makes the plan the sweep's current revision, or finds that it is already: then the sweep goes on.
@@ -57,7 +57,7 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
     await stageCells(transaction, connection, plan.cells, shardOfCell);
     await forgetPlaces(transaction, place);
     await foresee(transaction, plan);
-    await insertMembers(transaction, place, 'grid');
+    await insertMembers(transaction, place);
     if (current !== null) await leaveUnplanned(transaction, plan.sweep, revision);
     if (plan.cells.length > ANALYZE_CELLS) await transaction.$executeRaw`ANALYZE memberships, shards`;
   }
@@ -68,7 +68,7 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
 }
 
 /** Locks the sweep, making it if it is new, and returns its current revision. */
-async function currentRevision(transaction: Client, sweep: SweepId) {
+export async function currentRevision(transaction: Client, sweep: SweepId) {
   await transaction.$executeRaw`
     INSERT INTO sweeps (id, state, revision) VALUES (${sweep}, 'running', 0) ON CONFLICT (id) DO NOTHING`;
   await transaction.$executeRaw`INSERT INTO sweep_progress (sweep_id) VALUES (${sweep}) ON CONFLICT (sweep_id) DO NOTHING`;
@@ -106,7 +106,7 @@ async function insertRevision(transaction: Client, number: number, spec: SweepSp
       resultBytes: BigInt(plan.cost.resultBytes),
     },
   });
-  await transaction.sweep.update({ where: { id: plan.sweep }, data: { revision: number, concurrency: spec.concurrency, priority: spec.priority } });
+  await transaction.sweep.update({ where: { id: plan.sweep }, data: { revision: number, concurrency: spec.concurrency, priority: spec.priority, refinement: Prisma.DbNull } });
 }
 
 async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly PlannedArm[]): Promise<void> {
@@ -127,12 +127,20 @@ async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly 
       logitScale: arm.logitScale,
       tables: json(arm.tables),
     };
+    const { tables, ...others } = row;
     await transaction.arm.upsert({
       where: { sweepId_armId: { sweepId, armId: arm.id } },
       create: { sweepId, armId: arm.id, ...row },
-      update: row,
+      update: others,
     });
+    await addTables(transaction, sweepId, arm.id, tables);
   }
+}
+
+/** An arm's table at a length is always the same: those that refinement added stay, shards may need them. */
+export async function addTables(transaction: Client, sweep: SweepId, arm: ArmId, tables: unknown): Promise<void> {
+  await transaction.$executeRaw`
+    UPDATE arms SET tables = tables || ${json(tables)}::jsonb WHERE sweep_id = ${sweep} AND arm_id = ${arm}`;
 }
 
 /** Cells of the current revision whose outcome lay in the place where they were tried are planned again. */
@@ -180,7 +188,7 @@ async function strayShards(transaction: Client, plan: Plan): Promise<PlannedShar
 }
 
 /** Cached measurements count: an arm's new cells go where its first cell was measured (the sweep's, with `refuse`). */
-async function pinFingerprints(transaction: Client, sweep: SweepId, spec: SweepSpec): Promise<void> {
+export async function pinFingerprints(transaction: Client, sweep: SweepId, spec: Pick<SweepSpec, 'mixFingerprints'>): Promise<void> {
   if (spec.mixFingerprints === 'refuse') {
     const found = await transaction.$queryRaw<{ fingerprint: string }[]>`
       SELECT x.fingerprint FROM memberships m JOIN measurements x ON x.cell_key = m.cell_key
@@ -203,7 +211,7 @@ async function pinFingerprints(transaction: Client, sweep: SweepId, spec: SweepS
 }
 
 /** Running while cells are to be computed; else where its cells put it. */
-async function resume(transaction: Client, sweep: SweepId): Promise<void> {
+export async function resume(transaction: Client, sweep: SweepId): Promise<void> {
   const { planned } = await transaction.sweepProgress.findUniqueOrThrow({ where: { sweepId: sweep } });
   const state = planned > 0 ? 'running' : await endState(transaction, sweep);
   await transaction.$executeRaw`UPDATE sweeps SET state = ${state}::sweep_state, reason = NULL, updated_at = now() WHERE id = ${sweep}`;

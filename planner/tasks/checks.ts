@@ -17,6 +17,7 @@ import { methodLabel } from '../../rope/method.js';
 import { armLabel } from '../arms.js';
 import type { Findings } from '../findings.js';
 import type { Places } from '../places.js';
+import { seedPool } from '../refineDesign.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './registry.js';
 
 /** Context lengths that are too short for the prompts of a needle task. @returns whether there are none */
@@ -28,7 +29,7 @@ export function checkContexts(
   at: Places,
   findings: Findings,
 ): boolean {
-  const minimum = minimumContextTokens(task, task.seeds, tokenizer);
+  const minimum = minimumContextTokens(task, seedPool(task), tokenizer);
   const lengths = task.contextTokens ?? spec.contextTokens;
   for (const [position, contextTokens] of lengths.entries()) {
     if (contextTokens >= minimum) continue;

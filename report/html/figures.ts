@@ -1,9 +1,9 @@
 /** The heat maps of a report as HTML figures, each with its numbers as tables for those who cannot see it. */
+import { wilsonInterval } from '../../domain/wilson.js';
 import { hasSeveralTasks, type ArmGrid, type GridCell } from '../aggregate.js';
 import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
 import { cellFace } from '../cellFace.js';
 import { depthLabels, percentRange, scaleText } from '../labels.js';
-import { wilsonInterval } from '../statistics/wilson.js';
 import { figureSvg } from './figure.js';
 import { figureWidth } from './figureSpec.js';
 import { html, table, type Markup } from './markup.js';

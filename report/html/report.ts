@@ -5,6 +5,7 @@ import { attentionTables } from '../attentionRows.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionSection } from './attention.js';
 import { figures } from './figures.js';
+import { frontierSection } from './frontiers.js';
 import { html, Markup } from './markup.js';
 import { perplexitySection } from './perplexity.js';
 import { armTable, facts, howToRead, outcomes, specSource } from './sections.js';
@@ -35,7 +36,7 @@ export async function renderHtml(rows: SweepRows): Promise<string> {
 <body>
 <header><h1>${rows.sweep}</h1>${facts(rows)}</header>
 <main>
-${none}${needles}${await perplexitySection(charts)}${attentionSection(attentionTables(rows))}<section><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0 })}</section>
+${none}${needles}${frontierSection(rows)}${await perplexitySection(charts)}${attentionSection(attentionTables(rows))}<section><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0 })}</section>
 <section><h2>Cells without numbers</h2>${outcomes(rows)}</section>
 <section><h2>Sweep file</h2><details><summary>The specification with all its defaults</summary>${specSource(rows)}</details></section>
 </main>

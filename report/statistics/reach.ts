@@ -4,7 +4,7 @@
  * Recall at a context is pooled over its depths and seeds: passed / n. The threshold is compared in integers
  * (10 passed >= 9 n), so that 9 of 10 is 90 % whatever the floats say. A context without a single number is not tested.
  */
-import { wilsonInterval, type Interval } from './wilson.js';
+import { wilsonInterval, type Interval } from '../../domain/wilson.js';
 
 /** Passes over all depths and seeds of one context length. */
 export interface ContextRecall {

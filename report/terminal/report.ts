@@ -9,6 +9,7 @@ import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionTables } from '../attentionRows.js';
 import { armTableLines } from './armTable.js';
 import { attentionLines } from './attentionTable.js';
+import { frontierLines } from './frontierTable.js';
 import { heatmapLines } from './heatmap.js';
 import { legendLines } from './legend.js';
 import { painter, printable } from './paint.js';
@@ -68,6 +69,7 @@ export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
     ...headingLines(rows, style),
     ...(rows.cells.length === 0 ? ['', 'This sweep has no cells.'] : []),
     ...(grids.length === 0 ? [] : needleLines),
+    ...frontierLines(rows, style),
     ...perplexityLines(perplexityCharts(rows), style),
     ...attentionLines(attentionTables(rows), style),
     ...outcomeLines(rows, style),

@@ -118,6 +118,7 @@ export function sweepRows(shape: FixtureShape): SweepRows {
     updatedAt: new Date(Date.UTC(2026, 10, 1, 13)),
     spec: { name: 'fixture', contextTokens: [...shape.contexts] },
     planDigest: digest('plan'),
+    refinement: null,
     arms,
     tasks: [],
     cells: shape.change === undefined ? cells : cells.map(shape.change),

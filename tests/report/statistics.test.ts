@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { wilsonInterval } from '../../domain/wilson.js';
 import { entropySplits, splitNearest, type EntropyCell } from '../../report/statistics/entropySplit.js';
 import { reachOf, type ContextRecall } from '../../report/statistics/reach.js';
-import { wilsonInterval } from '../../report/statistics/wilson.js';
 
 describe('the Wilson interval', () => {
   // R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3 (score, no continuity correction).
