@@ -4,6 +4,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { RopesweepError } from '../domain/errors.js';
+import { HEARTBEAT } from '../domain/orchestration.js';
 import { PrismaClient, type Prisma } from './generated/client.js';
 import { asStoreError, isDeadlock } from './lostConnection.js';
 
@@ -13,6 +14,7 @@ export type Client = Prisma.TransactionClient;
 /** Workers are many and PostgreSQL's connections few; a process hardly ever needs more at once. A submission takes one more. */
 export const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 10_000;
 const DEADLOCK_ATTEMPTS = 10;
 /** A submission of a million cells is one transaction. */
 const TRANSACTION_TIMEOUT_MS = 600_000;
@@ -20,8 +22,15 @@ const TRANSACTION_TIMEOUT_MS = 600_000;
 export class Database {
   private readonly client: PrismaClient;
 
-  constructor(private readonly databaseUrl: string) {
-    this.client = clientOn(poolOf(databaseUrl, CONNECTIONS));
+  /** @param stillMs how long a transaction may stand still before PostgreSQL ends it, and with it what it locked */
+  constructor(
+    private readonly databaseUrl: string,
+    stillMs: number = HEARTBEAT.timeoutMs,
+  ) {
+    // A process that is stopped or cut off in the middle of a transaction is given up by Temporal after this time; from then
+    // on nobody may have to wait for what it holds. The pool waits for what its hook returns, which its type does not say.
+    const limit = (connection: pg.ClientBase): unknown => connection.query(`SET idle_in_transaction_session_timeout = ${String(stillMs)}`);
+    this.client = clientOn(poolOf(databaseUrl, CONNECTIONS, limit));
   }
 
   /** Statements that need no transaction of their own. */
@@ -64,8 +73,17 @@ export class Database {
   }
 }
 
-const poolOf = (databaseUrl: string, max: number): pg.Pool =>
-  new pg.Pool({ connectionString: databaseUrl, max, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, application_name: 'ropesweep' });
+const poolOf = (databaseUrl: string, max: number, onConnect: (connection: pg.ClientBase) => unknown = () => undefined): pg.Pool =>
+  new pg.Pool({
+    connectionString: databaseUrl,
+    max,
+    onConnect,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    // Without a delay the system waits two hours before it asks a server that says nothing whether it is there.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    application_name: 'ropesweep',
+  });
 
 function clientOn(pool: pg.Pool): PrismaClient {
   // A connection that dies says so here too; the statement on it, or the next one, throws.

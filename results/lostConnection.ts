@@ -11,8 +11,8 @@ const PRISMA_CODES = new Set(['P1001', 'P1002', 'P1008', 'P1017']);
 /** Driver adapter: cause.kind. */
 const ADAPTER_KINDS = new Set(['DatabaseNotReachable', 'ConnectionClosed', 'SocketTimeout', 'TooManyConnections']);
 
-/** Class 08 (connection exceptions), 57P01 to 57P03 (shutdown, crash, starting up), 53300 (too many connections). */
-const SQLSTATES = /^(08\w{3}|57P0[123]|53300)$/;
+/** Class 08 (connection exceptions), 57P01 to 57P03 (shutdown, crash, starting up), 53300 (too many connections), 25P03 (stood still in a transaction). */
+const SQLSTATES = /^(08\w{3}|57P0[123]|53300|25P03)$/;
 
 const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 
