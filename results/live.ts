@@ -68,6 +68,9 @@ async function sweepRows(client: Client, sweep: SweepId | null): Promise<Omit<Li
     FROM sweeps s JOIN sweep_progress p ON p.sweep_id = s.id
     ORDER BY s.id = ${sweep ?? ''} DESC, s.state = 'running' DESC, s.updated_at DESC, s.id
     LIMIT ${LISTED_SWEEPS}`;
+  // The one asked for is always listed, but in its place: whoever walks the list must not see it change under his hands.
+  const running = ({ state }: SweepRow): number => (state === 'running' ? 0 : 1);
+  rows.sort((a, b) => running(a) - running(b) || b.updatedAt.getTime() - a.updatedAt.getTime() || (a.sweep < b.sweep ? -1 : 1));
   return rows.map(({ sweep: id, revision, state, createdAt, updatedAt, ...counters }) => ({ sweep: id, revision, state, cells: progress(counters), createdAt, updatedAt }));
 }
 
@@ -203,7 +206,7 @@ async function detailOf(client: Client, shown: LiveSweep & { readonly work: Live
       ...workOf(totals.get(arm) ?? [], begun.filter((shard) => shard.arm === arm)),
       runningShards: running.filter((shard) => shard.arm === arm).length,
     })),
-    running: running.map(({ sweep: _sweep, arm: _arm, state: _state, ...shard }) => shard),
+    running,
     failures,
   };
 }
