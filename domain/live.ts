@@ -41,7 +41,7 @@ export interface LiveWork extends Work {
   readonly shards: Readonly<Record<ShardState, number>>;
   /** Attempts above the first, summed over the shards. */
   readonly recoveries: number;
-  /** FLOPs left of the shard that has most left. */
+  /** FLOPs left of the shard that has most left; one that was handed back counts whole. */
   readonly longestFlops: number;
   /** null until a shard was evaluated. */
   readonly speed: SlotSpeed | null;

@@ -27,13 +27,13 @@ export async function live(client: Client, sweep: SweepId | null): Promise<LiveV
   const [{ at }, listed, workers] = await Promise.all([clock(client), sweepRows(client, sweep), workerRows(client)]);
   const shown = sweep === null ? listed[0] : listed.find((row) => row.sweep === sweep);
   const ids = listed.filter((row) => row.state === 'running' || row === shown).map((row) => row.sweep);
-  const [totals, begun, speeds] = await Promise.all([shardTotals(client, ids), begunShards(client, ids), slotSpeeds(client, ids)]);
+  const [totals, leased, speeds] = await Promise.all([shardTotals(client, ids), leasedShards(client, ids), slotSpeeds(client, ids)]);
   const workOf = (id: SweepId): LiveWork => {
     const of = <Row extends { readonly sweep: SweepId }>(rows: readonly Row[]): Row[] => rows.filter((row) => row.sweep === id);
-    return sweepWork(of(totals), of(begun), speeds.get(id) ?? null);
+    return sweepWork(of(totals), of(leased), speeds.get(id) ?? null);
   };
   const sweeps = listed.map((row): LiveSweep => ({ ...row, work: ids.includes(row.sweep) ? workOf(row.sweep) : null }));
-  const detail = shown === undefined ? null : await detailOf(client, { ...shown, work: workOf(shown.sweep) }, totals, begun);
+  const detail = shown === undefined ? null : await detailOf(client, { ...shown, work: workOf(shown.sweep) }, totals, leased);
   return { at, sweeps, detail, workers };
 }
 
@@ -88,35 +88,49 @@ async function workerRows(client: Client): Promise<LiveWorker[]> {
 }
 
 /** Shards of an arm in one state. */
-interface ShardTotal {
+interface ShardTotal extends Work {
   readonly sweep: SweepId;
   readonly arm: ArmId;
   readonly state: ShardState;
   readonly shards: number;
   readonly recoveries: number;
-  readonly flops: number;
-  readonly tokens: number;
+  /** FLOPs of the longest. */
   readonly longestFlops: number;
 }
 
-const shardTotals = (client: Client, sweeps: readonly SweepId[]) => client.$queryRaw<ShardTotal[]>`
-  SELECT sweep_id AS sweep, arm_id AS arm, state::text AS state, count(*)::int AS shards,
-         sum(greatest(attempts - 1, 0))::int AS recoveries, sum(cost_flops) AS flops,
-         sum(cost_prompt_tokens)::float8 AS tokens, max(cost_flops) AS "longestFlops"
-  FROM shards WHERE sweep_id = ANY (${sweeps}::text[])
-  GROUP BY sweep_id, arm_id, state`;
+/** Open shards that somebody began: part of their cells may have ended. */
+const BEGUN = Prisma.sql`(h.state = 'leased' OR h.state = 'planned' AND h.attempts > 0)`;
+/** Done by the tokens of the cells that have ended: within a shard a cell costs about what its tokens do. */
+const SHARE = Prisma.sql`coalesce(sum(context_tokens) FILTER (WHERE state <> 'planned')::float8 / sum(context_tokens), 0)`;
 
-/** An open shard that somebody began: part of its cells may have ended. */
-interface BegunShard extends LiveShard {
+/** In one statement, so that no shard is counted twice while it ends. Superseded shards count nowhere: others have their cells. */
+const shardTotals = (client: Client, sweeps: readonly SweepId[]) => client.$queryRaw<ShardTotal[]>`
+  WITH begun AS (
+    SELECT h.sweep_id, h.arm_id, h.state, sum(m.share * h.cost_flops) AS flops, sum(m.share * h.cost_prompt_tokens) AS tokens
+    FROM shards h CROSS JOIN LATERAL (SELECT ${SHARE} AS share FROM memberships WHERE shard_id = h.id) AS m
+    WHERE h.sweep_id = ANY (${sweeps}::text[]) AND ${BEGUN}
+    GROUP BY h.sweep_id, h.arm_id, h.state
+  ), totals AS (
+    SELECT sweep_id, arm_id, state, count(*)::int AS shards, sum(greatest(attempts - 1, 0))::int AS recoveries,
+           sum(cost_flops) AS flops, max(cost_flops) AS longest, sum(cost_prompt_tokens::float8) AS tokens
+    FROM shards WHERE sweep_id = ANY (${sweeps}::text[])
+    GROUP BY sweep_id, arm_id, state
+  )
+  SELECT t.sweep_id AS sweep, t.arm_id AS arm, t.state::text AS state, t.shards, t.recoveries, t.flops, t.tokens,
+         t.longest AS "longestFlops",
+         CASE WHEN t.state IN ('done', 'failed') THEN t.flops ELSE coalesce(b.flops, 0) END AS "doneFlops",
+         CASE WHEN t.state IN ('done', 'failed') THEN t.tokens ELSE coalesce(b.tokens, 0) END AS "doneTokens"
+  FROM totals t LEFT JOIN begun b ON (b.sweep_id, b.arm_id, b.state) = (t.sweep_id, t.arm_id, t.state)`;
+
+/** A shard that a worker holds, with what it belongs to. */
+interface LeasedShard extends LiveShard {
   readonly sweep: SweepId;
   readonly arm: ArmId;
-  readonly state: ShardState;
 }
 
-/** Done by the tokens of the cells that have ended: within a shard a cell costs about what its tokens do. */
-async function begunShards(client: Client, sweeps: readonly SweepId[]): Promise<BegunShard[]> {
-  const rows = await client.$queryRaw<(Omit<BegunShard, 'doneFlops' | 'doneTokens' | 'shard'> & { readonly shard: ShardId; readonly share: number })[]>`
-    SELECT h.sweep_id AS sweep, h.id AS shard, h.arm_id AS arm, a.label AS "armLabel", h.state::text AS state,
+async function leasedShards(client: Client, sweeps: readonly SweepId[]): Promise<LeasedShard[]> {
+  const rows = await client.$queryRaw<(Omit<LeasedShard, 'doneFlops' | 'doneTokens'> & { readonly share: number })[]>`
+    SELECT h.sweep_id AS sweep, h.id AS shard, h.arm_id AS arm, a.label AS "armLabel",
            coalesce(h.leased_by, '') AS worker, h.leased_at AS since,
            greatest(extract(epoch FROM now() - h.leased_at), 0)::float8 AS seconds, h.attempts AS attempt,
            h.cost_flops AS flops, h.cost_prompt_tokens::float8 AS tokens, m.*
@@ -125,10 +139,10 @@ async function begunShards(client: Client, sweeps: readonly SweepId[]): Promise<
     CROSS JOIN LATERAL (
       SELECT count(*)::int AS cells, count(*) FILTER (WHERE state <> 'planned')::int AS "endedCells",
              coalesce(min(context_tokens), 0) AS "shortestContextTokens", coalesce(max(context_tokens), 0) AS "longestContextTokens",
-             coalesce(sum(context_tokens) FILTER (WHERE state <> 'planned')::float8 / sum(context_tokens), 0) AS share
+             ${SHARE} AS share
       FROM memberships WHERE shard_id = h.id
     ) AS m
-    WHERE h.sweep_id = ANY (${sweeps}::text[]) AND (h.state = 'leased' OR h.state = 'planned' AND h.attempts > 0)
+    WHERE h.sweep_id = ANY (${sweeps}::text[]) AND h.state = 'leased'
     ORDER BY h.leased_at, h.id`;
   return rows.map(({ share, ...row }) => ({ ...row, doneFlops: share * row.flops, doneTokens: share * row.tokens }));
 }
@@ -159,51 +173,44 @@ async function slotSpeeds(client: Client, sweeps: readonly SweepId[]): Promise<M
 
 const sum = <Row>(rows: readonly Row[], value: (row: Row) => number): number => rows.reduce((total, row) => total + value(row), 0);
 
-/** Superseded shards count nowhere: others have their cells. */
-function workOf(totals: readonly ShardTotal[], begun: readonly BegunShard[]): Work {
+function workOf(totals: readonly ShardTotal[]): Work {
   const counted = totals.filter(({ state }) => state !== 'superseded');
-  const ended = counted.filter(({ state }) => state === 'done' || state === 'failed');
-  return {
-    flops: sum(counted, ({ flops }) => flops),
-    doneFlops: sum(ended, ({ flops }) => flops) + sum(begun, ({ doneFlops }) => doneFlops),
-    tokens: sum(counted, ({ tokens }) => tokens),
-    doneTokens: sum(ended, ({ tokens }) => tokens) + sum(begun, ({ doneTokens }) => doneTokens),
-  };
+  const total = (value: (row: ShardTotal) => number): number => sum(counted, value);
+  return { flops: total((row) => row.flops), doneFlops: total((row) => row.doneFlops), tokens: total((row) => row.tokens), doneTokens: total((row) => row.doneTokens) };
 }
 
-function sweepWork(totals: readonly ShardTotal[], begun: readonly BegunShard[], speed: SlotSpeed | null): LiveWork {
+function sweepWork(totals: readonly ShardTotal[], leased: readonly LeasedShard[], speed: SlotSpeed | null): LiveWork {
   const inState = (state: ShardState): ShardTotal[] => totals.filter((row) => row.state === state);
   return {
-    ...workOf(totals, begun),
+    ...workOf(totals),
     shards: Object.fromEntries(SHARD_STATES.map((state) => [state, sum(inState(state), ({ shards }) => shards)])) as Record<ShardState, number>,
     recoveries: sum(totals, ({ recoveries }) => recoveries),
-    longestFlops: Math.max(0, ...inState('planned').map(({ longestFlops }) => longestFlops), ...begun.map(({ flops, doneFlops }) => flops - doneFlops)),
-    speed: speed ?? speedOfRunning(begun),
+    longestFlops: Math.max(0, ...inState('planned').map(({ longestFlops }) => longestFlops), ...leased.map(({ flops, doneFlops }) => flops - doneFlops)),
+    speed: speed ?? speedOfRunning(leased),
   };
 }
 
 /** Before a first shard has ended: what those that run have done so far. */
-function speedOfRunning(begun: readonly BegunShard[]): SlotSpeed | null {
-  const under = begun.filter(({ state, doneFlops, seconds }) => state === 'leased' && doneFlops > 0 && seconds > 0);
+function speedOfRunning(leased: readonly LeasedShard[]): SlotSpeed | null {
+  const under = leased.filter(({ doneFlops, seconds }) => doneFlops > 0 && seconds > 0);
   const seconds = sum(under, (shard) => shard.seconds);
   if (seconds === 0) return null;
   const flopsPerSecond = sum(under, ({ doneFlops }) => doneFlops) / seconds;
   return { shards: under.length, flopsPerSecond, slowFlopsPerSecond: flopsPerSecond, fastFlopsPerSecond: flopsPerSecond, tokensPerSecond: sum(under, ({ doneTokens }) => doneTokens) / seconds };
 }
 
-async function detailOf(client: Client, shown: LiveSweep & { readonly work: LiveWork }, allTotals: readonly ShardTotal[], allBegun: readonly BegunShard[]): Promise<LiveDetail> {
+async function detailOf(client: Client, shown: LiveSweep & { readonly work: LiveWork }, allTotals: readonly ShardTotal[], allLeased: readonly LeasedShard[]): Promise<LiveDetail> {
   const { sweep, cells } = shown;
-  const begun = allBegun.filter((shard) => shard.sweep === sweep);
+  const running = allLeased.filter((shard) => shard.sweep === sweep);
   const [arms, failures] = await Promise.all([armRows(client, sweep), cells.failed + cells.infeasible === 0 ? [] : failureRows(client, sweep)]);
   const totals = groupBy(allTotals.filter((row) => row.sweep === sweep), (row) => row.arm);
-  const running = begun.filter(({ state }) => state === 'leased');
   return {
     ...shown,
     arms: arms.map(({ arm, label, ...counters }): LiveArm => ({
       arm,
       label,
       cells: progress(counters),
-      ...workOf(totals.get(arm) ?? [], begun.filter((shard) => shard.arm === arm)),
+      ...workOf(totals.get(arm) ?? []),
       runningShards: running.filter((shard) => shard.arm === arm).length,
     })),
     running,

@@ -86,7 +86,7 @@ function bodyLines(frame: Frame, view: LiveView, canvas: Canvas, room: number, {
   const { detail } = view;
   if (detail === null) return ['', 'no sweeps yet: ropesweep run sweeps/demo.yaml runs one'];
   const sweeps = listed && view.sweeps.length > 1 ? sweepSection(view, detail.sweep, frame.rates, canvas) : null;
-  const figures = detailLines(detail, view.at, frame.rates.get(detail.sweep), canvas);
+  const figures = detailLines(detail, view, frame.rates.get(detail.sweep), canvas);
   const sections = [
     ...(sweeps === null ? [] : [sweeps]),
     armSection(detail, frame.recalls, canvas),
@@ -95,13 +95,12 @@ function bodyLines(frame: Frame, view: LiveView, canvas: Canvas, room: number, {
     ...(detail.failures.length === 0 ? [] : [failureSection(detail.failures, canvas)]),
   ];
   const blocks = shareRoom(sections, room - figures.length - 1);
-  const listBlock = sweeps === null ? [] : [...(blocks[0] ?? []), ''];
-  const others = sweeps === null ? blocks : blocks.slice(1);
-  return ['', ...listBlock, ...figures, ...others.filter((lines) => lines.length > 0).flatMap((lines) => ['', ...lines])];
+  const [list, others] = sweeps === null ? [[], blocks] : [blocks[0] ?? [], blocks.slice(1)];
+  return ['', ...(list.length === 0 ? [] : [...list, '']), ...figures, ...others.filter((lines) => lines.length > 0).flatMap((lines) => ['', ...lines])];
 }
 
 /** The sweep's own figures: what is left of them where the terminal is narrow are the first ones. */
-function detailLines(detail: LiveDetail, at: Date, rates: Rates | undefined, { width, pen, glyphs }: Canvas): string[] {
+function detailLines(detail: LiveDetail, { at, workers }: LiveView, rates: Rates | undefined, { width, pen, glyphs }: Canvas): string[] {
   const { sweep, revision, state, cells, work, updatedAt } = detail;
   const ago = duration(Math.max(0, (at.getTime() - updatedAt.getTime()) / 1000));
   const share = doneShare(detail, work);
@@ -109,16 +108,17 @@ function detailLines(detail: LiveDetail, at: Date, rates: Rates | undefined, { w
   const lost = withoutNumbers(detail);
   return [
     joinFitting([pen.bold(sweep), `${paintState(state, pen)} ${state === 'running' ? `for ${ago}` : `${ago} ago`}`, pen.dim(`revision ${revision}`)], width),
-    ends(bar(share, Math.max(4, width - 15), pen, glyphs), pen.bold(`${percentText(share)} of cost`), width),
+    ends(bar(share, Math.max(4, width - 15), pen, glyphs), pen.bold(`${percentText(share)} of ${work.flops === 0 ? 'cells' : 'cost'}`), width),
     joinFitting(
       [
         `${number(endedCells(cells))}/${number(cells.total)} cells`,
-        ...(state === 'running' ? [pen.bold(etaText(rates?.eta ?? null)) + (spread === null ? '' : ` (${spread})`)] : []),
+        ...(state === 'running' ? [pen.bold(etaText(rates?.eta ?? null)), ...(spread === null ? [] : [`(${spread})`])] : []),
         ...(lost.length === 0 ? [] : [pen.red(lost.join(', '))]),
       ],
       width,
     ),
     joinFitting([...(state === 'running' && rates !== undefined ? [cellRateText(rates.cellsPerSecond), ...workRateTexts(rates)] : [])], width),
+    ...(state === 'running' && workers.length === 0 ? [pen.yellow(fit('no worker is registered: nothing is computed until one starts', width, 'left', glyphs.ellipsis).trimEnd())] : []),
     joinFitting([`shards: ${shardsText(work)}`, ...(work.recoveries === 0 ? [] : [pen.yellow(recoveriesText(work))])], width),
   ].filter((line) => line !== '');
 }
@@ -133,42 +133,51 @@ const paintState = (state: SweepState, pen: Pen): string => pen[PAINT[state]](st
 
 /** Lines of a table for any number of its rows. */
 interface Section {
+  /** What has the highest number is given up first where not even a row of each fits. */
+  readonly giveUp: number;
   readonly rows: number;
   /** Rows that it gets before others get more. */
   readonly least: number;
   readonly lines: (rows: number) => string[];
 }
 
-function section<Row>(rows: readonly Row[], columns: readonly Column<Row>[], least: number, { width, pen, glyphs }: Canvas, first = 0): Section {
+/** @param looksAt the row that must be among those shown */
+function section<Row>(giveUp: number, rows: readonly Row[], columns: readonly Column<Row>[], least: number, { width, pen, glyphs }: Canvas, looksAt = 0): Section {
   return {
+    giveUp,
     rows: rows.length,
     least: Math.min(least, rows.length),
     lines: (count) => {
       if (count <= 0) return [];
-      if (count >= rows.length) return tableLines(columns, rows, width, pen.dim, glyphs.ellipsis);
-      const start = Math.min(first, rows.length - count + 1);
-      const shown = rows.slice(start, start + count - 1);
-      return [...tableLines(columns, shown, width, pen.dim, glyphs.ellipsis), pen.dim(`${glyphs.ellipsis} ${number(rows.length - shown.length)} more`)];
+      const start = Math.max(0, Math.min(count < 3 ? looksAt : looksAt - 1, rows.length - count));
+      const shown = rows.slice(start, start + count);
+      const [name, ...others] = columns;
+      const counted = name === undefined || shown.length === rows.length ? columns : [{ ...name, head: `${name.head} (${number(shown.length)} of ${number(rows.length)})` }, ...others];
+      return tableLines(counted, shown, width, pen.dim, glyphs.ellipsis);
     },
   };
 }
 
-/** Each section has its head and a blank line; rows go round, first up to what each needs least. */
+/** A section with its head and a blank line. */
+const FRAME_LINES = 2;
+
+/** Lines of each section, none of those given up; rows go round, first up to what each needs least. */
 function shareRoom(sections: readonly Section[], room: number): string[][] {
-  const given = sections.map(() => 0);
-  let left = room - 2 * sections.length;
-  for (const wanted of [(at: Section) => at.least, (at: Section) => at.rows]) {
+  const kept = [...sections].sort((a, b) => a.giveUp - b.giveUp).slice(0, Math.max(0, Math.floor(room / (FRAME_LINES + 1))));
+  const given = new Map(kept.map((section) => [section, 0]));
+  let left = room - FRAME_LINES * kept.length;
+  for (const wanted of [(of: Section) => of.least, (of: Section) => of.rows]) {
     for (let changed = true; changed && left > 0; ) {
       changed = false;
-      for (const [at, one] of sections.entries()) {
-        if (left === 0 || (given[at] ?? 0) >= wanted(one)) continue;
-        given[at] = (given[at] ?? 0) + 1;
+      for (const [section, rows] of given) {
+        if (left === 0 || rows >= wanted(section)) continue;
+        given.set(section, rows + 1);
         left -= 1;
         changed = true;
       }
     }
   }
-  return sections.map((one, at) => one.lines(given[at] ?? 0));
+  return sections.map((section) => section.lines(given.get(section) ?? 0));
 }
 
 function sweepSection({ sweeps }: LiveView, chosen: SweepId, rates: Frame['rates'], canvas: Canvas): Section {
@@ -176,13 +185,13 @@ function sweepSection({ sweeps }: LiveView, chosen: SweepId, rates: Frame['rates
   const columns: Column<LiveSweep>[] = [
     { head: '  SWEEP', text: ({ sweep }) => (sweep === chosen ? pen.bold(`${glyphs.chosen} ${sweep}`) : `  ${sweep}`), giveUp: 0, least: 14 },
     { head: 'state', text: ({ state }) => paintState(state, pen), giveUp: 1 },
-    { head: 'cost', text: (sweep) => percentText(doneShare(sweep, sweep.work)), align: 'right', giveUp: 2 },
+    { head: 'done', text: (sweep) => percentText(doneShare(sweep, sweep.work)), align: 'right', giveUp: 2 },
     { head: 'cells', text: ({ cells }) => `${number(endedCells(cells))}/${number(cells.total)}`, align: 'right', giveUp: 4 },
     { head: 'left', text: ({ sweep }) => etaOf(rates.get(sweep)), align: 'right', giveUp: 3 },
     { head: 'without numbers', text: (sweep) => pen.red(withoutNumbers(sweep).join(', ')), giveUp: 5, least: 9 },
   ];
   const at = sweeps.findIndex(({ sweep }) => sweep === chosen);
-  return section(sweeps, columns, 3, canvas, Math.max(0, at - 1));
+  return section(3, sweeps, columns, 3, canvas, at);
 }
 
 const etaOf = (rates: Rates | undefined): string => (rates?.eta == null ? '' : duration(rates.eta.seconds));
@@ -203,7 +212,7 @@ function armSection({ arms }: LiveDetail, recalls: Frame['recalls'], canvas: Can
     { head: 'no numbers', text: (arm) => (lost(arm) === 0 ? '' : pen.red(number(lost(arm)))), align: 'right', giveUp: 6 },
   ];
   const running = arms.findIndex(({ runningShards }) => runningShards > 0);
-  return section(arms, columns, 3, canvas, Math.max(0, running - 1));
+  return section(1, arms, columns, 3, canvas, running);
 }
 
 const recallText = (recall: number | undefined): string => (recall === undefined ? '' : `${Math.round(recall * 100)} %`);
@@ -220,7 +229,7 @@ function runningSection({ running, work: { speed } }: LiveDetail, canvas: Canvas
     { head: 'attempt', text: ({ attempt }) => (attempt === 1 ? '' : pen.yellow(number(attempt))), align: 'right', giveUp: 4 },
     { head: 'worker', text: ({ worker }) => worker, giveUp: 6, least: 12 },
   ];
-  return section(running, columns, 2, canvas);
+  return section(0, running, columns, 2, canvas);
 }
 
 function workerSection(workers: readonly LiveWorker[], canvas: Canvas): Section {
@@ -232,7 +241,7 @@ function workerSection(workers: readonly LiveWorker[], canvas: Canvas): Section 
     { head: 'heartbeat', text: ({ heartbeatSeconds }) => `${duration(heartbeatSeconds)} ago`, align: 'right', giveUp: 3 },
     { head: 'state', text: ({ state }) => (state === 'ready' ? pen.green(state) : pen.red(state)), giveUp: 2 },
   ];
-  return section(workers, columns, 1, canvas);
+  return section(4, workers, columns, 1, canvas);
 }
 
 function failureSection(failures: readonly LiveFailure[], canvas: Canvas): Section {
@@ -242,5 +251,5 @@ function failureSection(failures: readonly LiveFailure[], canvas: Canvas): Secti
     { head: 'cells', text: ({ cells }) => number(cells), align: 'right', giveUp: 2 },
     { head: 'latest', text: (failure) => failureText(failure), giveUp: 1, least: 20 },
   ];
-  return section(failures, columns, 1, canvas);
+  return section(2, failures, columns, 1, canvas);
 }

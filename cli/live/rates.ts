@@ -54,10 +54,11 @@ export class RateMeter {
   }
 }
 
-/** Cells may also leave a sweep (a smaller revision): that is no speed. */
+/** From the last look before a cell ended, for the wait for the first one is no speed. Cells may also leave a sweep (a smaller revision). */
 function cellRate(samples: readonly Sample[]): number {
-  const [first, last] = [samples[0], samples.at(-1)];
-  if (first === undefined || last === undefined || last.atMs === first.atMs) return 0;
+  const moved = samples.findIndex(({ ended }) => ended !== samples[0]?.ended);
+  const [first, last] = [samples[moved - 1], samples.at(-1)];
+  if (first === undefined || last === undefined) return 0;
   return (Math.max(0, last.ended - first.ended) / (last.atMs - first.atMs)) * 1000;
 }
 

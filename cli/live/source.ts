@@ -138,7 +138,7 @@ export class LiveSource {
         await this.recallAsked;
       });
     }
-    this.away ??= 'nothing runs here';
+    this.away ??= this.view === null ? 'nothing runs here: no sweep was ever run' : 'nothing runs here';
   }
 
   private see(view: LiveView): void {

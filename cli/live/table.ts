@@ -8,21 +8,21 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   if (own > width) {
     const room = width - stringWidth(ellipsis);
     if (room <= 0) return ' '.repeat(Math.max(0, width));
-    const cut = `${sliceAnsi(text, 0, room)}${ellipsis}`;
-    // A character of two cells may not have fitted into the last one.
+    // A character of two cells may begin in the last one, and is kept whole.
+    const begun = sliceAnsi(text, 0, room);
+    const cut = `${stringWidth(begun) > room ? sliceAnsi(text, 0, room - 1) : begun}${ellipsis}`;
     return cut + ' '.repeat(width - stringWidth(cut));
   }
   const space = ' '.repeat(width - own);
   return align === 'left' ? text + space : space + text;
 }
 
-/** As many of the parts, from the first on, as fit beside each other. */
+/** Those of the parts that fit beside each other, the first ones before later ones. */
 export function joinFitting(parts: readonly string[], width: number, gap = '  '): string {
   let line = '';
   for (const part of parts) {
     const longer = line === '' ? part : line + gap + part;
-    if (stringWidth(longer) > width) break;
-    line = longer;
+    if (stringWidth(longer) <= width) line = longer;
   }
   return line === '' && parts[0] !== undefined ? fit(parts[0], width).trimEnd() : line;
 }
