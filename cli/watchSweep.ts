@@ -7,7 +7,7 @@ import { Command, Option } from 'commander';
 import { EXIT, RopesweepError } from '../domain/errors.js';
 import { id, type SweepId } from '../domain/ids.js';
 import type { LiveView } from '../domain/live.js';
-import type { SweepEndState } from '../domain/states.js';
+import { isEnded, type SweepEndState } from '../domain/states.js';
 import { terminalStyle } from '../report/terminal/style.js';
 import { EventDisplay, LineDisplay, sweepLine } from './live/displays.js';
 import type { Display, Frame } from './live/frame.js';
@@ -83,7 +83,7 @@ async function watchSweep(named: SweepId | null, options: WatchOptions): Promise
     display = screen ?? (options.json ? new EventDisplay(source) : new LineDisplay());
     const running = new Set<SweepId>();
     for (;;) {
-      for (const { sweep, state } of frame.view?.sweeps ?? []) if (state === 'running') running.add(sweep);
+      for (const { sweep, state } of frame.view?.sweeps ?? []) if (!isEnded(state)) running.add(sweep);
       const end = untilEnd ? endOf(named, frame, source, running) : null;
       if (end !== null) frame = { ...frame, recalls: await source.lastRecalls() };
       await display.show(frame);
@@ -111,13 +111,13 @@ const exitOf = (state: SweepEndState): number => (state === 'done' ? EXIT.done :
 function endOf(named: SweepId | null, { view }: Frame, source: LiveSource, seenRunning: ReadonlySet<SweepId>): number | null {
   if (source.starting !== null && (named === null || source.starting === named)) return null;
   const states = (view?.sweeps ?? []).filter(({ sweep }) => (named === null ? seenRunning.has(sweep) : sweep === named)).map(({ state }) => state);
-  const ended = states.flatMap((state) => (state === 'running' ? [] : [exitOf(state)]));
+  const ended = states.flatMap((state) => (isEnded(state) ? [exitOf(state)] : []));
   if (ended.length === states.length && !(named === null && anyRuns(view))) return Math.max(EXIT.done, ...ended);
   // The sweep that was left behind is still `running`: nobody wrote its end.
   return source.goneMs !== null && source.goneMs >= (seenRunning.size > 0 && source.everOpen ? GONE_LIMIT_MS : 0) ? EXIT.incomplete : null;
 }
 
-const anyRuns = (view: LiveView | null): boolean => view?.sweeps.some(({ state }) => state === 'running') ?? false;
+const anyRuns = (view: LiveView | null): boolean => view?.sweeps.some(({ state }) => !isEnded(state)) ?? false;
 
 /** The full screen: keeps the last frame, so that keys and a new size show at once. */
 class ScreenDisplay implements Display {

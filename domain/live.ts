@@ -3,7 +3,7 @@
  * contexts cost a thousand times those of short ones, so cells alone say little about how far a sweep is.
  */
 import type { ArmId, ShardId, SweepId } from './ids.js';
-import type { CellProgress } from './ports.js';
+import type { CellProgress, WorkerState } from './ports.js';
 import type { OutcomeState, ShardState, SweepState } from './states.js';
 
 /** Work in FLOPs and in input tokens of prompts; what is not done is left. */
@@ -30,6 +30,11 @@ export interface LiveSweep {
   readonly sweep: SweepId;
   readonly revision: number;
   readonly state: SweepState;
+  /** Why it stands or ended so, where nobody asked for it. */
+  readonly reason: string | null;
+  /** Shards that may run at once. */
+  readonly concurrency: number;
+  readonly priority: number;
   readonly cells: CellProgress;
   /** Its shards: null for a sweep that has ended and is not the one shown in full. */
   readonly work: LiveWork | null;
@@ -67,6 +72,8 @@ export interface LiveShard extends Work {
   readonly since: Date;
   readonly seconds: number;
   readonly attempt: number;
+  /** How the attempt before ended (domain/errors.ts); null where it ended well or there was none. */
+  readonly before: string | null;
 }
 
 export interface LiveWorker {
@@ -76,8 +83,12 @@ export interface LiveWorker {
   readonly slots: number;
   /** Shards that it holds. */
   readonly busySlots: number;
-  /** silent: no heartbeat for longer than Temporal waits for one. */
-  readonly state: 'ready' | 'silent';
+  /** silent: without a heartbeat for so long that it is taken for gone. */
+  readonly state: WorkerState | 'silent';
+  /** Why it was set aside. */
+  readonly reason: string | null;
+  /** Folders of the checkpoints that its slots hold. */
+  readonly loaded: readonly string[];
   readonly heartbeatSeconds: number;
   readonly startedAt: Date;
 }
@@ -107,7 +118,7 @@ export interface LiveDetail extends LiveSweep {
 export interface LiveView {
   /** By the clock of the database, like every time of the view. */
   readonly at: Date;
-  /** Those that run, then the ones that changed last. */
+  /** Those that have not ended, then the ones that ended last. */
   readonly sweeps: readonly LiveSweep[];
   /** The sweep asked for, else the first of `sweeps`; null where there is none. */
   readonly detail: LiveDetail | null;

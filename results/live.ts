@@ -5,11 +5,11 @@
 import { groupBy } from '../domain/groupBy.js';
 import type { ArmId, ShardId, SweepId } from '../domain/ids.js';
 import type { ArmRecall, LiveArm, LiveDetail, LiveFailure, LiveShard, LiveSweep, LiveView, LiveWork, LiveWorker, SlotSpeed, Work } from '../domain/live.js';
-import { HEARTBEAT } from '../domain/orchestration.js';
 import type { CellProgress } from '../domain/ports.js';
-import { SHARD_STATES, type ShardState, type SweepState } from '../domain/states.js';
+import { isEnded, SHARD_STATES, SWEEP_END_STATES, type ShardState, type SweepState } from '../domain/states.js';
 import type { Client } from './database.js';
 import { Prisma } from './generated/client.js';
+import { SILENT_SECONDS } from './situation.js';
 
 /** Sweeps listed at most. */
 const LISTED_SWEEPS = 50;
@@ -26,7 +26,7 @@ const OUTCOMES = 2_000;
 export async function live(client: Client, sweep: SweepId | null): Promise<LiveView> {
   const [{ at }, listed, workers] = await Promise.all([clock(client), sweepRows(client, sweep), workerRows(client)]);
   const shown = sweep === null ? listed[0] : listed.find((row) => row.sweep === sweep);
-  const ids = listed.filter((row) => row.state === 'running' || row === shown).map((row) => row.sweep);
+  const ids = listed.filter((row) => !isEnded(row.state) || row === shown).map((row) => row.sweep);
   const [totals, leased, speeds] = await Promise.all([shardTotals(client, ids), leasedShards(client, ids), slotSpeeds(client, ids)]);
   const workOf = (id: SweepId): LiveWork => {
     const of = <Row extends { readonly sweep: SweepId }>(rows: readonly Row[]): Row[] => rows.filter((row) => row.sweep === id);
@@ -57,34 +57,40 @@ interface SweepRow extends Counters {
   readonly sweep: SweepId;
   readonly revision: number;
   readonly state: SweepState;
+  readonly reason: string | null;
+  readonly concurrency: number;
+  readonly priority: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
+const ENDED = Prisma.sql`(s.state = ANY (${[...SWEEP_END_STATES]}::sweep_state[]))`;
+
 async function sweepRows(client: Client, sweep: SweepId | null): Promise<Omit<LiveSweep, 'work'>[]> {
   const rows = await client.$queryRaw<SweepRow[]>`
-    SELECT s.id AS sweep, s.revision, s.state::text AS state, s.created_at AS "createdAt", s.updated_at AS "updatedAt",
-           p.planned, p.measured, p.diverged, p.infeasible, p.failed
+    SELECT s.id AS sweep, s.revision, s.state::text AS state, s.reason, s.concurrency, s.priority,
+           s.created_at AS "createdAt", s.updated_at AS "updatedAt", p.planned, p.measured, p.diverged, p.infeasible, p.failed
     FROM sweeps s JOIN sweep_progress p ON p.sweep_id = s.id
-    ORDER BY s.id = ${sweep ?? ''} DESC, s.state = 'running' DESC, s.updated_at DESC, s.id
+    ORDER BY s.id = ${sweep ?? ''} DESC, ${ENDED}, s.updated_at DESC, s.id
     LIMIT ${LISTED_SWEEPS}`;
   // The one asked for is always listed, but in its place: whoever walks the list must not see it change under his hands.
-  const running = ({ state }: SweepRow): number => (state === 'running' ? 0 : 1);
-  rows.sort((a, b) => running(a) - running(b) || b.updatedAt.getTime() - a.updatedAt.getTime() || (a.sweep < b.sweep ? -1 : 1));
-  return rows.map(({ sweep: id, revision, state, createdAt, updatedAt, ...counters }) => ({ sweep: id, revision, state, cells: progress(counters), createdAt, updatedAt }));
+  const ended = ({ state }: SweepRow): number => (isEnded(state) ? 1 : 0);
+  rows.sort((a, b) => ended(a) - ended(b) || b.updatedAt.getTime() - a.updatedAt.getTime() || (a.sweep < b.sweep ? -1 : 1));
+  return rows.map(({ planned, measured, diverged, infeasible, failed, ...row }) => ({ ...row, cells: progress({ planned, measured, diverged, infeasible, failed }) }));
 }
 
 async function workerRows(client: Client): Promise<LiveWorker[]> {
-  const rows = await client.$queryRaw<Omit<LiveWorker, 'state'>[]>`
-    SELECT w.id, w.host, w.device_class AS "deviceClass", w.slots, w.started_at AS "startedAt",
+  const rows = await client.$queryRaw<LiveWorker[]>`
+    SELECT w.id, w.host, w.device_class AS "deviceClass", w.slots, w.started_at AS "startedAt", w.state, w.reason,
+           ARRAY(SELECT DISTINCT regexp_replace(a.checkpoint_folder, '^.*/', '') FROM arms a WHERE a.weights_id = ANY (w.loaded)) AS loaded,
            greatest(extract(epoch FROM now() - w.heartbeat_at), 0)::float8 AS "heartbeatSeconds", coalesce(b.busy, 0)::int AS "busySlots"
     FROM workers w
     LEFT JOIN (
       SELECT h.leased_by, count(*) AS busy FROM sweeps s JOIN shards h ON h.sweep_id = s.id
-      WHERE s.state = 'running' AND h.state = 'leased' GROUP BY h.leased_by
+      WHERE NOT ${ENDED} AND h.state = 'leased' GROUP BY h.leased_by
     ) AS b ON b.leased_by = w.id
     ORDER BY w.host, w.started_at, w.id`;
-  return rows.map((row) => ({ ...row, state: row.heartbeatSeconds * 1000 > HEARTBEAT.timeoutMs ? 'silent' : 'ready' }));
+  return rows.map((row) => (row.heartbeatSeconds > SILENT_SECONDS ? { ...row, state: 'silent' } : row));
 }
 
 /** Shards of an arm in one state. */
@@ -133,6 +139,7 @@ async function leasedShards(client: Client, sweeps: readonly SweepId[]): Promise
     SELECT h.sweep_id AS sweep, h.id AS shard, h.arm_id AS arm, a.label AS "armLabel",
            coalesce(h.leased_by, '') AS worker, h.leased_at AS since,
            greatest(extract(epoch FROM now() - h.leased_at), 0)::float8 AS seconds, h.attempts AS attempt,
+           (SELECT code FROM shard_attempts t WHERE t.shard_id = h.id AND t.lease < h.lease ORDER BY t.lease DESC LIMIT 1) AS before,
            h.cost_flops AS flops, h.cost_prompt_tokens::float8 AS tokens, m.*
     FROM shards h
     JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id

@@ -1,9 +1,9 @@
 /** A live view where there is no full screen: events for programs, plain lines for people and logs. */
-import type { LiveDetail, LiveSweep } from '../../domain/live.js';
+import { endedCells, type LiveDetail, type LiveSweep } from '../../domain/live.js';
+import { isEnded } from '../../domain/states.js';
 import { printable } from '../../report/terminal/paint.js';
 import { duration, printLine } from '../output.js';
 import { number } from '../quantities.js';
-import { endedCells } from '../../domain/live.js';
 import { Changes, type LiveEvent } from './events.js';
 import type { Display, Frame } from './frame.js';
 import { doneShare, type Rates } from './rates.js';
@@ -61,7 +61,7 @@ function eventWords(event: Exclude<LiveEvent, { event: 'sweep' }>): string | nul
     case 'notice':
       return event.message;
     case 'worker':
-      return `worker ${event.worker}: ${event.state === 'silent' ? `silent for ${duration(event.heartbeatSeconds)}` : event.state}, ${event.deviceClass}, ${number(event.slots)} slots`;
+      return `worker ${event.worker}: ${event.state === 'silent' ? `silent for ${duration(event.heartbeatSeconds)}` : event.state}${event.reason === null ? '' : ` (${printable(event.reason)})`}, ${event.deviceClass}, ${number(event.slots)} slots`;
     case 'failure':
       return `${event.sweep}: ${number(event.cells)} ${event.state}, ${event.code}, the latest ${event.arm} at ${event.contextTokens}: ${printable(event.reason)}`;
     case 'arm':
@@ -72,10 +72,10 @@ function eventWords(event: Exclude<LiveEvent, { event: 'sweep' }>): string | nul
 
 /** Where a sweep stands, in one line. */
 export function sweepLine(row: LiveSweep | LiveDetail, rates: Rates | undefined): string {
-  const { sweep, state, cells, work } = row;
+  const { sweep, state, reason, cells, work } = row;
   const spread = rates?.eta == null ? null : etaSpreadText(rates.eta);
   const running =
-    state === 'running' && work !== null && rates !== undefined
+    !isEnded(state) && work !== null && rates !== undefined
       ? [`${number(work.shards.leased)} shards running`, cellRateText(rates.cellsPerSecond), ...workRateTexts(rates), `${etaText(rates.eta)}${spread === null ? '' : ` (${spread})`}`]
       : [];
   return `${sweep}: ${[
@@ -85,5 +85,6 @@ export function sweepLine(row: LiveSweep | LiveDetail, rates: Rates | undefined)
     ...running,
     ...(work === null || work.recoveries === 0 ? [] : [recoveriesText(work)]),
     ...withoutNumbers(row),
+    ...(reason === null ? [] : [printable(reason)]),
   ].join(', ')}`;
 }

@@ -17,6 +17,9 @@ export interface SweepEvent extends Rates {
   readonly sweep: SweepId;
   readonly revision: number;
   readonly state: SweepState;
+  readonly reason: string | null;
+  readonly concurrency: number;
+  readonly priority: number;
   /** Of the cost, 0..1. */
   readonly share: number;
   readonly cells: CellProgress;
@@ -41,10 +44,12 @@ export type LiveEvent =
       readonly cells: Amount;
       readonly worker: string;
       readonly attempt: number;
+      /** How the attempt before ended. */
+      readonly before: string | null;
       readonly seconds: number;
       readonly predictedSeconds: number | null;
     }
-  | { readonly event: 'worker'; readonly worker: string; readonly host: string; readonly deviceClass: string; readonly slots: number; readonly busySlots: number; readonly state: LiveWorker['state'] | 'gone'; readonly heartbeatSeconds: number }
+  | { readonly event: 'worker'; readonly worker: string; readonly host: string; readonly deviceClass: string; readonly slots: number; readonly busySlots: number; readonly state: LiveWorker['state'] | 'gone'; readonly reason: string | null; readonly loaded: readonly string[]; readonly heartbeatSeconds: number }
   | { readonly event: 'failure'; readonly sweep: SweepId; readonly state: OutcomeState; readonly code: string; readonly cells: number; readonly arm: string; readonly contextTokens: number; readonly reason: string; readonly at: Date }
   | { readonly event: 'notice'; readonly message: string };
 
@@ -89,20 +94,20 @@ export class Changes {
 
   /** A sweep that had ended before anybody looked says nothing, unless it is the one shown in full. */
   private ofSweep({ at }: LiveView, row: LiveSweep, rates: Rates): LiveEvent[] {
-    const { sweep, revision, state, cells, work } = row;
+    const { sweep, revision, state, reason, concurrency, priority, cells, work } = row;
     const key = `sweep ${sweep}`;
     if (work === null && !this.said.has(key)) return [];
-    if (!this.isNew(key, [revision, state, cells, work === null ? null : [work.shards, work.recoveries, work.doneFlops]])) return [];
+    if (!this.isNew(key, [revision, state, reason, concurrency, priority, cells, work === null ? null : [work.shards, work.recoveries, work.doneFlops]])) return [];
     const figures = work === null ? { shards: null, recoveries: null, flops: null, tokens: null } : { shards: work.shards, recoveries: work.recoveries, ...amounts(work) };
-    return [{ event: 'sweep', at, sweep, revision, state, share: doneShare(row, work), cells, ...figures, ...rates }];
+    return [{ event: 'sweep', at, sweep, revision, state, reason, concurrency, priority, share: doneShare(row, work), cells, ...figures, ...rates }];
   }
 
   private ofWorkers({ workers }: LiveView): LiveEvent[] {
     const before = this.workers;
     this.workers = new Map(workers.map((worker) => [worker.id, worker]));
     const event = (worker: LiveWorker, state: LiveWorker['state'] | 'gone'): LiveEvent => {
-      const { id, host, deviceClass, slots, busySlots, heartbeatSeconds } = worker;
-      return { event: 'worker', worker: id, host, deviceClass, slots, busySlots, state, heartbeatSeconds };
+      const { id, host, deviceClass, slots, busySlots, reason, loaded, heartbeatSeconds } = worker;
+      return { event: 'worker', worker: id, host, deviceClass, slots, busySlots, state, reason, loaded, heartbeatSeconds };
     };
     return [
       ...workers.filter(({ id, state, slots }) => before.get(id)?.state !== state || before.get(id)?.slots !== slots).map((worker) => event(worker, worker.state)),
@@ -124,9 +129,9 @@ export class Changes {
     this.runningOf = sweep;
     this.running = new Map(running.map((shard) => [shard.shard, shard]));
     const event = (row: LiveShard, state: 'running' | Exclude<ShardState, 'leased'>): LiveEvent => {
-      const { shard, armLabel: arm, shortestContextTokens, longestContextTokens, cells, endedCells: done, worker, attempt, seconds, flops } = row;
+      const { shard, armLabel: arm, shortestContextTokens, longestContextTokens, cells, endedCells: done, worker, attempt, before: ended, seconds, flops } = row;
       const predictedSeconds = speed === null ? null : flops / speed.flopsPerSecond;
-      return { event: 'shard', sweep, shard, arm, state, contextTokens: [shortestContextTokens, longestContextTokens], cells: { done: state === 'done' ? cells : done, total: cells }, worker, attempt, seconds, predictedSeconds };
+      return { event: 'shard', sweep, shard, arm, state, contextTokens: [shortestContextTokens, longestContextTokens], cells: { done: state === 'done' ? cells : done, total: cells }, worker, attempt, before: ended, seconds, predictedSeconds };
     };
     const ends = [...before.values()].flatMap((shard) => {
       const state = this.running.has(shard.shard) ? undefined : states.get(shard.shard);

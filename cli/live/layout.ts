@@ -5,7 +5,8 @@
 import pc from 'picocolors';
 import type { SweepId } from '../../domain/ids.js';
 import { endedCells, type LiveArm, type LiveDetail, type LiveFailure, type LiveShard, type LiveSweep, type LiveView, type LiveWorker } from '../../domain/live.js';
-import type { SweepState } from '../../domain/states.js';
+import { isEnded, type SweepState } from '../../domain/states.js';
+import { printable } from '../../report/terminal/paint.js';
 import type { TerminalStyle } from '../../report/terminal/style.js';
 import { duration } from '../output.js';
 import { number } from '../quantities.js';
@@ -77,7 +78,8 @@ function helpLines({ width, pen }: Canvas): string[] {
     ['  in brackets', 'at that of their fastest and slowest quarter'],
     ['recall', 'share of the needle cells so far that pass'],
     ['recoveries', 'attempts of shards above the first one'],
-    ['silent', 'a worker without a heartbeat for 30 s'],
+    ['silent', 'a worker without a heartbeat, taken for gone'],
+    ['after', 'how the attempt before ended'],
   ];
   return ['', ...lines.map(([key, does]) => `${pen.bold(fit(key, Math.min(14, width)))}  ${does}`)];
 }
@@ -101,24 +103,27 @@ function bodyLines(frame: Frame, view: LiveView, canvas: Canvas, room: number, {
 
 /** The sweep's own figures: what is left of them where the terminal is narrow are the first ones. */
 function detailLines(detail: LiveDetail, { at, workers }: LiveView, rates: Rates | undefined, { width, pen, glyphs }: Canvas): string[] {
-  const { sweep, revision, state, cells, work, updatedAt } = detail;
+  const { sweep, revision, state, reason, cells, work, updatedAt } = detail;
+  const ended = isEnded(state);
   const ago = duration(Math.max(0, (at.getTime() - updatedAt.getTime()) / 1000));
   const share = doneShare(detail, work);
   const spread = rates?.eta == null ? null : etaSpreadText(rates.eta);
   const lost = withoutNumbers(detail);
+  const warning = (text: string): string => pen.yellow(fit(text, width, 'left', glyphs.ellipsis).trimEnd());
   return [
-    joinFitting([pen.bold(sweep), `${paintState(state, pen)} ${state === 'running' ? `for ${ago}` : `${ago} ago`}`, pen.dim(`revision ${revision}`)], width),
+    joinFitting([pen.bold(sweep), `${paintState(state, pen)} ${ended ? `${ago} ago` : `for ${ago}`}`, pen.dim(`revision ${revision}`)], width),
     ends(bar(share, Math.max(4, width - 15), pen, glyphs), pen.bold(`${percentText(share)} of ${work.flops === 0 ? 'cells' : 'cost'}`), width),
     joinFitting(
       [
         `${number(endedCells(cells))}/${number(cells.total)} cells`,
-        ...(state === 'running' ? [pen.bold(etaText(rates?.eta ?? null)), ...(spread === null ? [] : [`(${spread})`])] : []),
+        ...(!ended ? [pen.bold(etaText(rates?.eta ?? null)), ...(spread === null ? [] : [`(${spread})`])] : []),
         ...(lost.length === 0 ? [] : [pen.red(lost.join(', '))]),
       ],
       width,
     ),
-    joinFitting([...(state === 'running' && rates !== undefined ? [cellRateText(rates.cellsPerSecond), ...workRateTexts(rates)] : [])], width),
-    ...(state === 'running' && workers.length === 0 ? [pen.yellow(fit('no worker is registered: nothing is computed until one starts', width, 'left', glyphs.ellipsis).trimEnd())] : []),
+    joinFitting([...(!ended && rates !== undefined ? [cellRateText(rates.cellsPerSecond), ...workRateTexts(rates)] : [])], width),
+    ...(reason === null ? [] : [warning(printable(reason))]),
+    ...(!ended && workers.length === 0 ? [warning('no worker is registered yet: nothing is computed until one starts')] : []),
     joinFitting([`shards: ${shardsText(work)}`, ...(work.recoveries === 0 ? [] : [pen.yellow(recoveriesText(work))])], width),
   ].filter((line) => line !== '');
 }
@@ -128,7 +133,7 @@ function bar(share: number, width: number, pen: Pen, glyphs: Canvas['glyphs']): 
   return pen.cyan(glyphs.full.repeat(full)) + pen.dim(glyphs.empty.repeat(width - full));
 }
 
-const PAINT: Readonly<Record<SweepState, 'cyan' | 'green' | 'yellow'>> = { running: 'cyan', done: 'green', incomplete: 'yellow', stopped: 'yellow', cancelled: 'yellow' };
+const PAINT: Readonly<Record<SweepState, 'cyan' | 'green' | 'yellow'>> = { running: 'cyan', paused: 'yellow', stopping: 'yellow', cancelling: 'yellow', done: 'green', incomplete: 'yellow', stopped: 'yellow', cancelled: 'yellow' };
 const paintState = (state: SweepState, pen: Pen): string => pen[PAINT[state]](state);
 
 /** Lines of a table for any number of its rows. */
@@ -227,6 +232,7 @@ function runningSection({ running, work: { speed } }: LiveDetail, canvas: Canvas
     { head: 'time', text: ({ seconds }) => duration(seconds), align: 'right', giveUp: 3 },
     { head: 'predicted', text: ({ flops }) => (speed === null ? '' : duration(flops / speed.flopsPerSecond)), align: 'right', giveUp: 5 },
     { head: 'attempt', text: ({ attempt }) => (attempt === 1 ? '' : pen.yellow(number(attempt))), align: 'right', giveUp: 4 },
+    { head: 'after', text: ({ before }) => pen.yellow(before ?? ''), giveUp: 7 },
     { head: 'worker', text: ({ worker }) => worker, giveUp: 6, least: 12 },
   ];
   return section(0, running, columns, 2, canvas);
@@ -239,7 +245,8 @@ function workerSection(workers: readonly LiveWorker[], canvas: Canvas): Section 
     { head: 'class', text: ({ deviceClass }) => deviceClass, giveUp: 4 },
     { head: 'busy', text: ({ slots, busySlots }) => `${number(busySlots)}/${number(slots)}`, align: 'right', giveUp: 1 },
     { head: 'heartbeat', text: ({ heartbeatSeconds }) => `${duration(heartbeatSeconds)} ago`, align: 'right', giveUp: 3 },
-    { head: 'state', text: ({ state }) => (state === 'ready' ? pen.green(state) : pen.red(state)), giveUp: 2 },
+    { head: 'state', text: ({ state, reason }) => (state === 'ready' ? pen.green(state) : pen.red(reason === null ? state : printable(`${state}: ${reason}`))), giveUp: 2, least: 8 },
+    { head: 'loaded', text: ({ loaded }) => loaded.join(', '), giveUp: 5, least: 10 },
   ];
   return section(4, workers, columns, 1, canvas);
 }

@@ -6,6 +6,7 @@
  */
 import type { SweepId } from '../../domain/ids.js';
 import { endedCells, type LiveSweep, type LiveWork } from '../../domain/live.js';
+import { isEnded } from '../../domain/states.js';
 
 export interface Eta {
   readonly seconds: number;
@@ -41,8 +42,8 @@ export class RateMeter {
     const atMs = at.getTime();
     const now: Sample = { atMs, ended: endedCells(cells), slots: work.shards.leased };
     const samples = [...(this.samples.get(sweep) ?? []), now].filter((sample) => sample.atMs > atMs - CELLS_WINDOW_MS);
-    this.samples.set(sweep, state === 'running' ? samples : []);
-    if (state !== 'running') return { cellsPerSecond: 0, tokensPerSecond: 0, flopsPerSecond: 0, eta: null };
+    this.samples.set(sweep, isEnded(state) ? [] : samples);
+    if (isEnded(state)) return { cellsPerSecond: 0, tokensPerSecond: 0, flopsPerSecond: 0, eta: null };
     const late = samples.filter((sample) => sample.atMs > atMs - SLOTS_WINDOW_MS);
     const slots = late.reduce((sum, sample) => sum + sample.slots, 0) / late.length;
     return {

@@ -5,7 +5,7 @@
 import { RopesweepError } from '../../domain/errors.js';
 import { id, type ArmId, type ShardId, type SweepId } from '../../domain/ids.js';
 import type { LiveView } from '../../domain/live.js';
-import type { ShardState } from '../../domain/states.js';
+import { isEnded, type ShardState } from '../../domain/states.js';
 import { attachRunningStore, type RunningStore } from '../../infra/connections.js';
 import { homePath } from '../../infra/embedded/homeFolder.js';
 import { migrate } from '../../results/migrate.js';
@@ -54,7 +54,7 @@ export class LiveSource {
       if (!(error instanceof RopesweepError) || !(error.code === 'STORE_LOST' || (error.code === 'SERVER_UNREACHABLE' && this.lookedOnce))) throw error;
       // A supervisor brings an embedded PostgreSQL back; whoever owns it may also have taken it along.
       if (this.open?.running.ownerGone() === true) await this.leave();
-      this.away ??= 'PostgreSQL does not answer and is tried again';
+      this.away = 'PostgreSQL does not answer and is tried again';
     }
     this.lookedOnce = true;
     const seen = this.view === null ? '' : `; shown as of ${clockText(this.view.at)}`;
@@ -67,7 +67,7 @@ export class LiveSource {
     const owner = this.open?.running.owner;
     if (owner?.sweep == null) return null;
     const known = this.view?.sweeps.find(({ sweep }) => sweep === owner.sweep);
-    const isOld = known === undefined || (known.state !== 'running' && known.updatedAt.getTime() < Date.parse(owner.startedAt));
+    const isOld = known === undefined || (isEnded(known.state) && known.updatedAt.getTime() < Date.parse(owner.startedAt));
     return isOld ? id<SweepId>(owner.sweep) : null;
   }
 
@@ -138,7 +138,8 @@ export class LiveSource {
         await this.recallAsked;
       });
     }
-    this.away ??= this.view === null ? 'nothing runs here: no sweep was ever run' : 'nothing runs here';
+    if (this.everOpen) this.away = 'the command that ran the stack has ended';
+    else this.away = this.view === null ? 'nothing runs here: no sweep was ever run' : 'nothing runs here';
   }
 
   private see(view: LiveView): void {

@@ -5,7 +5,7 @@ import { id, type SweepId } from '../../domain/ids.js';
 import type { LiveDetail } from '../../domain/live.js';
 import type { PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, shardsToStart, type FixtureGrid } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -30,7 +30,7 @@ async function submitted(grid: Partial<FixtureGrid> & { name: string }): Promise
 }
 
 async function lease(sweep: SweepId, place: Place = FIXTURE_PLACE, except: readonly Lease[] = []): Promise<LeasedShard> {
-  const [shard] = await store.nextShards(sweep, 1, except.map((held) => held.shard));
+  const [shard] = await shardsToStart(store, sweep, 1, except.map((held) => held.shard));
   const held = shard === undefined ? null : await store.lease(shard, place);
   if (held === null) throw new Error('nothing was leased');
   return held;
@@ -68,7 +68,7 @@ describe('a live view', () => {
     const long = await lease(sweep);
     const short = await lease(sweep, FIXTURE_PLACE, [long.lease]);
     await store.record(short.lease, FIXTURE_PLACE, short.job.cells.map(({ key, contextTokens }) => fixtureResult(key, contextTokens)));
-    await store.finishShard(short.lease, STATS);
+    await store.finishShard(short.lease, STATS, null);
     const [first] = long.job.cells;
     if (first === undefined) throw new Error('no cells');
     await store.record(long.lease, FIXTURE_PLACE, [fixtureResult(first.key, first.contextTokens)]);
@@ -153,10 +153,10 @@ describe('a live view', () => {
   });
 
   it('shows workers with the slots they have busy, and which of them fell silent', async () => {
-    const worker = { host: 'node', pid: 1, deviceClass: 'cpu', slots: 4, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed' as const };
+    const worker = { host: 'node', pid: 1, deviceClass: 'cpu', slots: 4, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed' as const, memoryBytes: null, version: '0' };
     await store.registerWorker({ id: 'busy', ...worker });
     await store.registerWorker({ id: 'silent', ...worker });
-    await sql(`UPDATE workers SET heartbeat_at = now() - interval '31 s' WHERE id = 'silent'`);
+    await sql(`UPDATE workers SET heartbeat_at = now() - interval '41 s' WHERE id = 'silent'`);
     const sweep = await submitted({ name: 'workers', seeds: [61] });
     const first = await lease(sweep, { ...FIXTURE_PLACE, worker: 'busy' });
     await lease(sweep, { ...FIXTURE_PLACE, worker: 'busy' }, [first.lease]);
@@ -172,10 +172,10 @@ describe('a live view', () => {
     const sweep = await submitted({ name: 'recoveries', methods: [{ name: 'none' }], contextTokens: [512], depths: [0, 1], seeds: [71] });
     const held = await lease(sweep);
     await store.record(held.lease, FIXTURE_PLACE, held.job.cells.slice(0, 1).map(({ key, contextTokens }) => fixtureResult(key, contextTokens)));
-    await store.finishShard(held.lease, null);
+    await store.finishShard(held.lease, null, { code: 'SLOT_CRASHED', reason: 'it died' });
     expect(await detailOf(sweep)).toMatchObject({ running: [], work: { recoveries: 0, doneFlops: costOf(512, 1), shards: { planned: 1 } } });
     await lease(sweep);
-    expect(await detailOf(sweep)).toMatchObject({ running: [{ attempt: 2 }], work: { recoveries: 1, doneFlops: costOf(512, 1), shards: { leased: 1 } } });
+    expect(await detailOf(sweep)).toMatchObject({ running: [{ attempt: 2, before: 'SLOT_CRASHED' }], work: { recoveries: 1, doneFlops: costOf(512, 1), shards: { leased: 1 } } });
     await store.finishSweep(sweep, 'stopped');
   });
 
