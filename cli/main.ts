@@ -12,6 +12,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.js')).runCommand(),
   plan: async () => (await import('./plan.js')).planCommand(),
   status: async () => (await import('./status.js')).statusCommand(),
+  watch: async () => (await import('./watchSweep.js')).watchSweepCommand(),
   why: async () => (await import('./why.js')).whyCommand(),
   pause: async () => (await import('./steer.js')).pauseCommand(),
   resume: async () => (await import('./steer.js')).resumeCommand(),
@@ -50,6 +51,7 @@ Exit codes: 0 done, 1 error, 2 bad input, 3 incomplete (cells failed or were not
 Examples:
   ropesweep plan sweeps/demo.yaml            what would run, what is cached and why
   ropesweep run sweeps/demo.yaml             run it, or go on with it
+  ropesweep watch                            watch it run, from another terminal
   ropesweep status                           the sweeps of the store
   ropesweep export demo --format csv         one row per cell`,
     );

@@ -19,7 +19,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import pg from 'pg';
 import { RopesweepError, type Problem } from '../domain/errors.js';
 import { homePath, prepareHome } from './embedded/homeFolder.js';
-import { openStack, type Stack } from './embedded/stack.js';
+import { attachStack, openStack, type Stack } from './embedded/stack.js';
 import { ownerOf, type OwnerRecord } from './embedded/lock.js';
 import { TEMPORAL_NAMESPACE } from './embedded/temporal.js';
 
@@ -127,6 +127,32 @@ function runningTemporal(home: string): TemporalServerInfo | null {
   const owner = ownerOf(home);
   if (owner?.temporalAddress === undefined) return null;
   return { address: owner.temporalAddress, namespace: TEMPORAL_NAMESPACE, uiUrl: owner.uiUrl ?? null, connectionOptions: { address: owner.temporalAddress } };
+}
+
+/** A database that is open because somebody else's stack runs, or that stands by itself. */
+export interface RunningStore {
+  readonly databaseUrl: string;
+  /** The process that owns the embedded stack; null for a configured database. */
+  readonly owner: Pick<OwnerRecord, 'pid' | 'sweep' | 'startedAt'> | null;
+  /** Whether the owner has ended or is about to: it waits for those who read the last rows. */
+  ownerGone(): boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Attaches to the database while it is there, and starts nothing: for a command that looks for long must not keep others out.
+ * @returns null when none is configured and no stack runs in this home.
+ * @throws as openConnections
+ */
+export async function attachRunningStore(home?: string): Promise<RunningStore | null> {
+  const { databaseUrl } = configuredServers();
+  if (databaseUrl !== null) {
+    const problems = await unreachable({ databaseUrl, temporal: null });
+    if (problems.length > 0) throw new RopesweepError('SERVER_UNREACHABLE', problems);
+    return { databaseUrl, owner: null, ownerGone: () => false, close: () => Promise.resolve() };
+  }
+  const stack = await attachStack(homePath(home));
+  return stack === null ? null : { databaseUrl: stack.databaseUrl, owner: stack.attached, ownerGone: () => stack.ownerGone(), close: () => stack.close() };
 }
 
 /**

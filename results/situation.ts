@@ -7,7 +7,7 @@ import type { Client } from './database.js';
 import { status } from './status.js';
 
 /** A worker whose heartbeat is older than this is taken for gone. */
-const SILENT_SECONDS = 40;
+export const SILENT_SECONDS = 40;
 /** Failures that are told are this young. */
 const RECENT_MINUTES = 15;
 

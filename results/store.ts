@@ -2,18 +2,20 @@
  * The store on PostgreSQL. Each concern has a file; here is which of them is a transaction.
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
+import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
 import type { FileDigest, KnownCell, KnownScore, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
-import type { SweepEndState } from '../domain/states.js';
+import type { ShardState, SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
 import { nextShards, steer } from './control.js';
 import { cellsInOpenShards, extendSweep, knownScores, type Extension } from './extension.js';
 import { endedShards, lease } from './leases.js';
 import { deleteSweep } from './deletion.js';
+import { armRecalls, live, shardStates } from './live.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
 import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
@@ -147,6 +149,19 @@ export class PrismaStore implements Store {
   /** Everything a view, report or export shows of a sweep. Throws SWEEP_UNKNOWN. */
   rows(sweep: SweepId): Promise<SweepRows> {
     return this.database.read((client) => sweepRows(client, sweep));
+  }
+
+  /** How everything stands now; in full the sweep asked for, or the first that runs. */
+  live(sweep: SweepId | null): Promise<LiveView> {
+    return this.database.read((client) => live(client, sweep));
+  }
+
+  armRecalls(sweep: SweepId): Promise<ArmRecall[]> {
+    return this.database.read((client) => armRecalls(client, sweep));
+  }
+
+  shardStates(shards: readonly ShardId[]): Promise<Map<ShardId, ShardState>> {
+    return this.database.read((client) => shardStates(client, shards));
   }
 
   close(): Promise<void> {

@@ -155,11 +155,19 @@ function attachment(folder: string, number: number, owner: OwnerRecord): Attache
 }
 
 /** Who holds the home now, without taking or attaching to it; null if nobody does. */
-export function ownerOf(home: string): OwnerRecord | null {
+export const ownerOf = (home: string): OwnerRecord | null => holder(home)?.owner ?? null;
+
+/** What attaches to who holds the home now, and takes nothing; null if nobody does, or is about to leave. */
+export function attachable(home: string): AttachedLock | null {
+  const held = holder(home);
+  return held === null || held.owner.state === 'closing' ? null : attachment(held.folder, held.number, held.owner);
+}
+
+function holder(home: string): { folder: string; number: number; owner: OwnerRecord } | null {
   const folder = join(home, 'lock');
   const number = existsSync(folder) ? highest(folder) : 0;
-  const record = number === 0 ? null : read(fileOf(folder, number));
-  return record === null || record.state === 'released' || record.place !== placeOfPids() || !isAlive(record) ? null : record;
+  const owner = number === 0 ? null : read(fileOf(folder, number));
+  return owner === null || owner.state === 'released' || owner.place !== placeOfPids() || !isAlive(owner) ? null : { folder, number, owner };
 }
 
 async function lives(record: OwnerRecord, file: string): Promise<boolean> {

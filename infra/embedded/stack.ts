@@ -9,7 +9,7 @@ import { RopesweepError } from '../../domain/errors.js';
 import { register, untilNobodyAttached } from './attached.js';
 import { startGuardian } from './guardian.js';
 import { homePath, prepareHome } from './homeFolder.js';
-import { acquireLock, type AttachedLock, type OwnedLock, type OwnerRecord, type RecordedServer } from './lock.js';
+import { acquireLock, attachable, type AttachedLock, type OwnedLock, type OwnerRecord, type RecordedServer } from './lock.js';
 import { stopOrphans } from './orphans.js';
 import { configuredPorts, freePort, refuseTakenPorts, type ConfiguredPorts } from './ports.js';
 import { POSTGRES_STOP, startPostgres } from './postgres.js';
@@ -199,6 +199,15 @@ async function own(home: string, lock: OwnedLock, ports: ConfiguredPorts, option
     serves: (deviceClass) => lock.publish({ deviceClass }),
     close: () => (closing ??= close()),
   };
+}
+
+/**
+ * Attaches to the stack that runs in the home, and starts none.
+ * @returns null where none runs, or its owner is about to leave
+ */
+export async function attachStack(home: string): Promise<Stack | null> {
+  const lock = attachable(home);
+  return lock === null ? null : attach(home, lock);
 }
 
 /** Null if the owner left before this process could use its stack. */
