@@ -17,6 +17,7 @@ const NUMBERS: NeedleNumbers = {
   tokenRecall: 1,
   stringRecall: null,
   generatedText: null,
+  answers: null,
   answerIds: ANSWER_IDS,
   top1Ids: ANSWER_IDS,
   generatedIds: ANSWER_IDS,
