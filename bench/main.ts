@@ -10,9 +10,10 @@ import { Argument, Command } from 'commander';
 import { packageFile } from '../infra/packageRoot.js';
 import { engine } from './engine.js';
 import { memory } from './memory.js';
+import { orchestration } from './orchestration.js';
 import type { BenchOptions, BenchResult } from './result.js';
 
-const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = { engine, memory };
+const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = { engine, memory, orchestration };
 
 const machine = (): string =>
   `${String(cpus().length)} x ${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${String(Math.round(totalmem() / 2 ** 30))} GiB, Node ${process.version}`;

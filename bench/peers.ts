@@ -13,6 +13,10 @@ import type { RandomCheckpoint } from './shape.js';
 
 const TORCH = ['torch==2.15.0', 'transformers==5.23.0', 'safetensors==0.8.0', 'numpy'];
 const LLAMA = 'node-llama-cpp@3.22.0';
+export const OPTUNA = 'optuna==5.0.0';
+export const RAY = 'ray[tune]==2.60.0';
+const ORCHESTRATION = [OPTUNA, 'psycopg2-binary==2.9.13', RAY];
+const TRIALS_LIMIT_MS = 10 * 60_000;
 const INSTALL_LIMIT_MS = 30 * 60_000;
 
 export interface Peer {
@@ -30,7 +34,7 @@ export const PEER_TITLES: Readonly<Record<PeerName, string>> = {
 /** @throws Error where it cannot be installed or does not start */
 export async function startPeer(name: PeerName, cache: string, { folder, gguf }: RandomCheckpoint, threads: number): Promise<Peer> {
   if (name === 'sdpa') {
-    const target = await install(join(cache, 'peer-torch'), (into) => ['python3', ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', '--target', into, ...TORCH]]);
+    const target = await install(join(cache, 'peer-torch'), wheels(TORCH));
     const env = { ...process.env, PYTHONPATH: target, TRANSFORMERS_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', OMP_NUM_THREADS: String(threads) };
     return converse('python3', [packageFile('bench', 'peers', 'sdpa.py'), folder, String(threads)], env);
   }
@@ -39,6 +43,23 @@ export async function startPeer(name: PeerName, cache: string, { folder, gguf }:
   const entry = join(target, 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
   return converse(process.execPath, [packageFile('bench', 'peers', 'llama.mjs'), entry, gguf, String(threads)], process.env);
 }
+
+const trialsSchema = z.object({ trials: z.number(), seconds: z.number() });
+
+/**
+ * One of bench/peers that runs so many trials or tasks and ends.
+ *
+ * @throws Error where it cannot be installed or fails
+ */
+export async function runTrials(cache: string, script: string, args: readonly string[]): Promise<z.infer<typeof trialsSchema>> {
+  const target = await install(join(cache, 'peer-orchestration'), wheels(ORCHESTRATION));
+  const { ok, said } = await runProgram('python3', [packageFile('bench', 'peers', script), ...args], { limitMs: TRIALS_LIMIT_MS, env: { ...process.env, PYTHONPATH: target } });
+  const answer = said.split('\n').findLast((line) => line.startsWith('{'));
+  if (!ok || answer === undefined) throw new Error(`${script}: ${lastLine(said)}`);
+  return trialsSchema.parse(JSON.parse(answer));
+}
+
+const wheels = (requirements: readonly string[]) => (into: string): [string, string[]] => ['python3', ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', '--target', into, ...requirements]];
 
 async function install(target: string, command: (into: string) => [string, string[]]): Promise<string> {
   if (existsSync(target)) return target;

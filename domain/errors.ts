@@ -32,6 +32,7 @@ export const ERRORS = {
   DOCUMENTS_INVALID: badInput('The documents of a task cannot be used.', 'Correct documents in the sweep file, or the files that the message names.'),
   METHOD_INVALID: badInput('A RoPE method or its parameters are wrong.', 'See ropesweep rope --help for the methods and their parameters.'),
   SWEEP_UNKNOWN: badInput('The store knows no sweep of that name.', 'See ropesweep status for the sweeps it knows.'),
+  PLAN_STALE: { what: 'The store has lost measurements since the plan was made.', mend: 'Run the same command again: it makes a new plan.', retryable: true, exitCode: EXIT.error },
   SWEEP_STATE: badInput('The state of the sweep does not allow this.', 'See ropesweep status for the state of each sweep.'),
   FOLDER_UNWRITABLE: badInput('ropesweep cannot write to its folder.', 'Give yourself the right to write there, or set ROPESWEEP_HOME to another folder.'),
   OUTPUT_UNWRITABLE: badInput('A file that was asked for cannot be written.', 'Name a place that you may write.'),

@@ -19,6 +19,8 @@ export interface NeedleNumbers {
   readonly stringRecall: number | null;
   /** What longer greedy decoding printed; null where it was not asked for. */
   readonly generatedText: string | null;
+  /** The answers that are looked for in the generated text; null where tokens are no text, and in rows of before they were kept. */
+  readonly answers: readonly string[] | null;
   readonly answerIds: readonly number[];
   /** [answer rows] argmax under teacher forcing. */
   readonly top1Ids: readonly number[];

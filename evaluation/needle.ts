@@ -8,8 +8,8 @@
  * token, H = -sum p ln p of that step's attention row, averaged over the generated tokens, layers and heads.
  */
 import { HEAD_PROBES, type HeadProbe, type NeedleNumbers } from '../domain/measurement.js';
+import { scoreNeedle } from '../domain/scoring.js';
 import type { Prompt, Span } from '../prompts/build.js';
-import { stringRecall } from '../prompts/stringRecall.js';
 import type { AnswerRow, FeedResult } from './decoder.js';
 import { decodeGreedily } from './greedy.js';
 import { byHead, byRow, mean, packFloats } from './probeMeans.js';
@@ -65,33 +65,29 @@ export async function evaluateNeedle(decoder: SequenceDecoder, prompt: Prompt, o
   const generated = decoder.keepsKv ? await generate(decoder, prompt, top1Ids, entropies, options) : whatTeacherForcingTells(prompt, top1Ids, entropies);
   const completionTokens = decoder.fedTokens - fedBefore;
   if (generated === null) return { numbers: null, completionTokens };
-  const numbers = { ...answered(prompt, rows), ...generated, ...attended(decoder, prompt, probes, top1Ids, options), tokenDigest: tokenDigest(prompt.tokens) };
+  const raw = { ...answered(prompt, rows), ...generated };
+  const numbers = { ...raw, ...scoreNeedle(raw), ...attended(decoder, prompt, probes, top1Ids, options), tokenDigest: tokenDigest(prompt.tokens) };
   return { numbers, completionTokens };
 }
 
 function answered(prompt: Prompt, rows: readonly AnswerRow[]) {
-  const nll = rows.map((row) => row.nll);
-  const right = rows.filter(({ top1 }, row) => top1 === prompt.answerIds[row]).length;
   return {
-    exactMatch: right === rows.length,
-    tokenRecall: right / rows.length,
     answerIds: prompt.answerIds,
+    answers: prompt.answers,
     top1Ids: rows.map((row) => row.top1),
-    nll,
-    sumNll: nll.reduce((sum, value) => sum + value, 0),
-    tokenCount: rows.length,
+    nll: rows.map((row) => row.nll),
     margins: rows.map((row) => row.margin),
   };
 }
 
-type Generated = Pick<NeedleNumbers, 'generatedIds' | 'generatedText' | 'stringRecall' | 'entropy'>;
+type Generated = Pick<NeedleNumbers, 'generatedIds' | 'generatedText' | 'entropy'>;
 
 const firstWrongRow = ({ answerIds }: Prompt, top1Ids: readonly number[]): number => top1Ids.findIndex((token, row) => token !== answerIds[row]);
 
 /** Where nothing can be decoded greedily: a passing cell generates its answer, of a failing one nobody knows. */
 function whatTeacherForcingTells(prompt: Prompt, top1Ids: readonly number[], entropies: readonly number[]): Generated {
   const passes = firstWrongRow(prompt, top1Ids) < 0;
-  return { generatedIds: passes ? prompt.answerIds : null, entropy: passes ? mean(entropies) : null, generatedText: null, stringRecall: null };
+  return { generatedIds: passes ? prompt.answerIds : null, entropy: passes ? mean(entropies) : null, generatedText: null };
 }
 
 /**
@@ -123,12 +119,10 @@ async function generate(decoder: SequenceDecoder, prompt: Prompt, top1Ids: reado
     if (longer === null) return null;
     ids.push(...longer.map(({ token }) => token));
   }
-  const printed = generateTokens > 0 && text !== null ? text.decode(ids) : null;
   return {
     generatedIds: ids,
     entropy: mean(ownEntropies),
-    generatedText: printed,
-    stringRecall: printed === null || prompt.answers === null ? null : stringRecall(printed, prompt.answers),
+    generatedText: generateTokens > 0 && text !== null ? text.decode(ids) : null,
   };
 }
 

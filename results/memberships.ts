@@ -6,11 +6,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { PLACE_CODES } from '../domain/errors.js';
+import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, ShardId, SweepId } from '../domain/ids.js';
 import type { PlannedCell } from '../domain/plan.js';
 import type { CellOrigin } from '../domain/states.js';
 import type { Client } from './database.js';
+import { holdOffPruning } from './pruning.js';
 
 /** The shard that has a cell to compute, by arm and key: arms with equal tables share keys. */
 export type ShardOfCell = ReadonlyMap<ArmId, ReadonlyMap<CellKey, ShardId>>;
@@ -36,6 +37,7 @@ const COPY_CHARACTERS = 65_536;
  * @param firstOrdinal of these cells
  */
 export async function stageCells(transaction: Client, connection: pg.ClientBase, cells: readonly StagedCell[], shardOfCell: ShardOfCell, firstOrdinal = 0): Promise<void> {
+  await holdOffPruning(transaction);
   await transaction.$executeRaw`
     CREATE TEMPORARY TABLE submitted_cells (
       key text NOT NULL, arm text NOT NULL, task int NOT NULL, kind task_kind NOT NULL, context int NOT NULL, depth float8, seed int,
@@ -74,6 +76,22 @@ export async function forgetPlaces(transaction: Client, { deviceClass, engineVer
     DELETE FROM outcomes o USING submitted_cells c
     WHERE o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
       AND o.code = ANY (${PLACE_CODES}::text[])`;
+}
+
+/**
+ * Since the plan was made, measurements that it counts on may have been pruned: nobody would compute these cells.
+ *
+ * @throws RopesweepError PLAN_STALE
+ */
+export async function refuseStale(transaction: Client, { sweep, deviceClass, engineVersion }: RevisionPlace): Promise<void> {
+  const [lost] = await transaction.$queryRaw<{ cells: number }[]>`
+    SELECT count(*)::int AS cells FROM submitted_cells c
+    WHERE c.shard IS NULL
+      AND NOT EXISTS (SELECT FROM measurements x WHERE x.cell_key = c.key)
+      AND NOT EXISTS (SELECT FROM outcomes o WHERE o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion})
+      AND NOT EXISTS (SELECT FROM submitted_cells t WHERE t.key = c.key AND t.shard IS NOT NULL)`;
+  if (lost === undefined || lost.cells === 0) return;
+  throw new RopesweepError('PLAN_STALE', { where: `sweep ${sweep}`, what: `${lost.cells} cells that the plan found in the store are no longer there` });
 }
 
 /**

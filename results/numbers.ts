@@ -30,17 +30,17 @@ export async function insertNumbers(transaction: Client, first: readonly CellKey
 /** Axes come from a membership; all that have the cell agree on them. */
 const insertNeedles = (transaction: Client, needles: readonly Keyed<NeedleNumbers>[]) => transaction.$executeRaw`
   INSERT INTO needle_results (
-    cell_key, depth, seed, exact_match, token_recall, string_recall, generated_text, answer_ids, top1_ids, generated_ids, nll,
+    cell_key, depth, seed, exact_match, token_recall, string_recall, generated_text, answers, answer_ids, top1_ids, generated_ids, nll,
     sum_nll, token_count, margins, entropy_first, entropy, entropy_teacher_forced, entropy_of_mean, entropy_normalized,
     max_probability, sink_mass, sink_mass_4, local_mass, local_tokens, needle_mass, needle_lift, retrieval_score,
     heads, layers, head_count, needle_start, needle_tokens)
-  SELECT r.key, m.depth, m.seed, r."exactMatch", r."tokenRecall", r."stringRecall", r."generatedText", r."answerIds", r."top1Ids",
+  SELECT r.key, m.depth, m.seed, r."exactMatch", r."tokenRecall", r."stringRecall", r."generatedText", r.answers, r."answerIds", r."top1Ids",
          coalesce(r."generatedIds", '{}'), r.nll, r."sumNll", r."tokenCount", r.margins, r."entropyFirst", r.entropy,
          r."entropyTeacherForced", r."entropyOfMean", r."entropyNormalized", r."maxProbability", r."sinkMass", r."sinkMass4",
          r."localMass", r."localTokens", r."needleMass", r."needleLift", r."retrievalScore",
          decode(r.heads, 'base64'), r.layers, r."headCount", r."needleStart", r."needleTokens"
   FROM jsonb_to_recordset(${JSON.stringify(needles)}::jsonb) AS r(
-    key text, "exactMatch" boolean, "tokenRecall" float8, "stringRecall" float8, "generatedText" text, "answerIds" int[],
+    key text, "exactMatch" boolean, "tokenRecall" float8, "stringRecall" float8, "generatedText" text, answers text[], "answerIds" int[],
     "top1Ids" int[], "generatedIds" int[], nll float8[], "sumNll" float8, "tokenCount" int, margins float8[],
     "entropyFirst" float8, entropy float8, "entropyTeacherForced" float8, "entropyOfMean" float8, "entropyNormalized" float8,
     "maxProbability" float8, "sinkMass" float8, "sinkMass4" float8, "localMass" float8, "localTokens" int,

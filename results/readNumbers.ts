@@ -26,7 +26,7 @@ export async function readNeedles(client: Client, keys: readonly CellKey[]): Pro
   if (keys.length === 0) return new Map();
   const rows = await client.$queryRaw<Keyed<NeedleColumns>[]>`
     SELECT cell_key AS key, exact_match AS "exactMatch", token_recall AS "tokenRecall", string_recall AS "stringRecall",
-           generated_text AS "generatedText", answer_ids AS "answerIds", top1_ids AS "top1Ids", generated_ids AS "generatedIds",
+           generated_text AS "generatedText", answers, answer_ids AS "answerIds", top1_ids AS "top1Ids", generated_ids AS "generatedIds",
            nll, sum_nll AS "sumNll", token_count AS "tokenCount", margins, entropy_first AS "entropyFirst",
            entropy, entropy_teacher_forced AS "entropyTeacherForced", entropy_of_mean AS "entropyOfMean",
            entropy_normalized AS "entropyNormalized", max_probability AS "maxProbability", sink_mass AS "sinkMass",

@@ -20,10 +20,13 @@ import { fileDigest, knownCells, measuredRates, saveFileDigest } from './plannin
 import { record } from './recording.js';
 import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
 import { retryCells } from './retry.js';
+import { prunable, prune, type Prunable } from './pruning.js';
+import { rescore } from './rescoring.js';
 import { sweepRows } from './rows.js';
 import { failShard, finishShard } from './shardEnd.js';
 import { situation } from './situation.js';
 import { splitShard } from './split.js';
+import { storeSize, type StoreSize } from './size.js';
 import { outcomes, status, sweeps } from './status.js';
 import { submit } from './submission.js';
 import { finishSweep } from './sweepEnd.js';
@@ -51,7 +54,9 @@ export class PrismaStore implements Store {
     return this.database.read((client) => saveFileDigest(client, file));
   }
 
-  submit(spec: SweepSpec, plan: Plan): Promise<Submission> {
+  /** Rows of an older scorer are scored again before. */
+  async submit(spec: SweepSpec, plan: Plan): Promise<Submission> {
+    await rescore(this.database);
     return this.database.writeInBulk((transaction, connection) => submit(transaction, connection, spec, plan));
   }
 
@@ -162,6 +167,19 @@ export class PrismaStore implements Store {
 
   shardStates(shards: readonly ShardId[]): Promise<Map<ShardId, ShardState>> {
     return this.database.read((client) => shardStates(client, shards));
+  }
+
+  size(): Promise<StoreSize> {
+    return this.database.read((client) => storeSize(client));
+  }
+
+  prunable(): Promise<Prunable[]> {
+    return this.database.read((client) => prunable(client));
+  }
+
+  /** Removes what no sweep needs; sweeps may run meanwhile. */
+  prune(): Promise<Prunable[]> {
+    return prune(this.database);
   }
 
   close(): Promise<void> {

@@ -16,7 +16,7 @@ import { chunks } from './chunks.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
 import { Prisma } from './generated/client.js';
-import { forgetPlaces, insertMembers, leaveUnplanned, moveToShards, stageCells, type RevisionPlace } from './memberships.js';
+import { forgetPlaces, insertMembers, leaveUnplanned, moveToShards, refuseStale, stageCells, type RevisionPlace } from './memberships.js';
 import { insertShards, lockOpenShards } from './plannedShards.js';
 import { endState } from './sweepEnd.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -57,6 +57,7 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
     await stageCells(transaction, connection, plan.cells, shardOfCell);
     await forgetPlaces(transaction, place);
     await foresee(transaction, plan);
+    await refuseStale(transaction, place);
     await insertMembers(transaction, place);
     if (current !== null) await leaveUnplanned(transaction, plan.sweep, revision);
     if (plan.cells.length > ANALYZE_CELLS) await transaction.$executeRaw`ANALYZE memberships, shards`;

@@ -14,7 +14,7 @@ import { drawNeedle } from '../../prompts/needle.js';
 import type { TextNeedle } from '../../prompts/needleKind.js';
 import { sentencesOf } from '../../prompts/sentences.js';
 import { layoutSource, promptSource } from '../../prompts/source.js';
-import { stringRecall } from '../../prompts/stringRecall.js';
+import { stringRecall } from '../../domain/scoring.js';
 import { Tokenizer } from '../../prompts/tokenizer.js';
 import { goldenFiles, TOKENIZERS } from './goldenTokenizer.js';
 import { textSpec, textTask } from './textTask.js';

@@ -28,6 +28,7 @@ export function needleNumbers(over: Partial<NeedleNumbers> = {}): NeedleNumbers 
     exactMatch: true,
     tokenRecall: 1,
     stringRecall: null,
+    answers: null,
     generatedText: null,
     answerIds: [131, 200, 140, 255],
     top1Ids: [131, 200, 140, 255],

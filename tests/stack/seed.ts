@@ -170,6 +170,7 @@ export function fixtureNumbers(key: CellKey, contextTokens: number): NeedleNumbe
     tokenRecall: exactMatch ? 1 : 0.25,
     stringRecall: null,
     generatedText: null,
+    answers: null,
     answerIds,
     top1Ids: exactMatch ? answerIds : [130, 7, 8, 9],
     // Every fifth failing cell stands for a device that keeps no KV: nothing generated.
