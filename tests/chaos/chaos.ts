@@ -79,7 +79,8 @@ export async function chaos({ seed, cells, seconds, kills: mostKills, log }: Cha
 export const holds = ({ lost, duplicated, equal, broken }: Pick<ChaosResult, 'lost' | 'duplicated' | 'equal' | 'broken'>): boolean =>
   lost === 0 && duplicated === 0 && equal && broken.length === 0;
 
-function undisturbedRun(cells: number, log: (line: string) => void): Promise<{ cells: number; seconds: number; rows: string }> {
+/** In a place of its own; `rows` are what every other run of so many cells must give. */
+export function undisturbedRun(cells: number, log: (line: string) => void): Promise<{ cells: number; seconds: number; rows: string }> {
   return inPlace(async (place) => {
     const sweep = writeSweep(place.folder, cells);
     log(`${String(sweep.cells)} cells undisturbed`);

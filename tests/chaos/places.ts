@@ -20,7 +20,8 @@ export async function leaveAll(): Promise<void> {
   await Promise.all([...open].map(leave));
 }
 
-async function leave(place: Place): Promise<void> {
+/** Kills what runs there and removes it. */
+export async function leave(place: Place): Promise<void> {
   for (let left = everythingOf(place); left.length > 0; left = everythingOf(place)) {
     for (const { pid } of left) kill(pid);
     await sleep(50);

@@ -4,8 +4,8 @@ import type { Testimony } from './witness.js';
 import type { Place } from '../endToEnd/command.js';
 
 /** The sweep's rows, numbers only: two runs of the same cells give the same bytes. */
-export async function exportedRows(place: Place): Promise<string> {
-  const { code, stdout, stderr } = await place.run(['export', SWEEP, '--format', 'jsonl', '--results-only']);
+export async function exportedRows(place: Place, environment: Record<string, string> = {}): Promise<string> {
+  const { code, stdout, stderr } = await place.run(['export', SWEEP, '--format', 'jsonl', '--results-only'], environment);
   if (code !== 0) throw new Error(`export ended with ${String(code)}: ${stderr}`);
   return stdout;
 }

@@ -24,7 +24,8 @@ export interface Place {
   /** A folder of its own with a home for the embedded stack. */
   readonly folder: string;
   readonly home: string;
-  start(args: readonly string[], env?: Record<string, string>): RunningCommand;
+  /** @param prefix what the command line begins with: a program that runs another one */
+  start(args: readonly string[], env?: Record<string, string>, prefix?: readonly string[]): RunningCommand;
   run(args: readonly string[], env?: Record<string, string>): Promise<Ended>;
   /** Kills what is left and removes the folder. */
   remove(): void;
@@ -34,8 +35,9 @@ export async function openPlace(): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'ropesweep-e2e-'));
   const home = join(folder, 'home');
   const temporal = await sharedTemporal();
-  const start = (args: readonly string[], env: Record<string, string> = {}): RunningCommand => {
-    const child = spawn(process.execPath, [packageFile('bin', 'ropesweep.js'), ...args], {
+  const start = (args: readonly string[], env: Record<string, string> = {}, prefix: readonly string[] = []): RunningCommand => {
+    const [program = process.execPath, ...rest] = [...prefix, process.execPath, packageFile('bin', 'ropesweep.js'), ...args];
+    const child = spawn(program, rest, {
       cwd: folder,
       env: { ...process.env, NO_COLOR: '1', ROPESWEEP_HOME: home, ROPESWEEP_ROOTS: `${packageFile()}:${folder}`, TEMPORAL_CLI_PATH: temporal, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
