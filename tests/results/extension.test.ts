@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { digest } from '../../domain/identity.js';
 import { id, type ShardId, type SweepId } from '../../domain/ids.js';
@@ -32,6 +33,14 @@ const originsOf = async (sweep: SweepId): Promise<Record<string, number>> => {
   return Object.fromEntries(['grid', 'refine', 'audit'].map((origin) => [origin, cells.filter((cell) => cell.origin === origin).length]));
 };
 
+async function lengthsOfHeatmap(sweep: SweepId): Promise<number[]> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const { rows } = await client.query<{ length: number }>('SELECT DISTINCT context_tokens AS length FROM reporting.needle_heatmap WHERE sweep = $1 ORDER BY 1', [sweep]);
+  await client.end();
+  return rows.map(({ length }) => length);
+}
+
 /** All, page by page: canaries come first. */
 async function openShards(sweep: SweepId): Promise<ShardId[]> {
   const shards: ShardId[] = [];
@@ -59,6 +68,8 @@ describe('extending a sweep', () => {
     const rows = await store.rows(sweep);
     expect(rows.planDigest).toBe(fixturePlan(of).digest);
     expect(rows.refinement).toEqual(FOUND);
+    // Dashboards pool what the grid has.
+    expect(await lengthsOfHeatmap(sweep)).toEqual([256, 1024]);
     for (const cell of rows.cells.filter(isNeedleRow)) expect(fixtureResult(cell.key, cell.contextTokens)).toMatchObject({ needle: cell.needle });
   });
 
