@@ -49,7 +49,7 @@ export async function openPlace(): Promise<Place> {
       stdout += data.toString();
       for (let end = stdout.indexOf('\n', read); end >= 0; end = stdout.indexOf('\n', read)) {
         const line = stdout.slice(read, end);
-        if (line.startsWith('{')) events.push(JSON.parse(line) as Record<string, unknown>);
+        if (line.startsWith('{"')) events.push(JSON.parse(line) as Record<string, unknown>);
         read = end + 1;
       }
     });
