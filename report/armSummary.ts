@@ -1,7 +1,7 @@
 /** One row of the arm table, as text: the same words in the terminal and in the HTML report. */
 import type { ArmGrid } from './aggregate.js';
 import { entropyText, MARKS } from './cellFace.js';
-import { percentRange, scaleText } from './labels.js';
+import { passedText, percentRange, scaleText } from './labels.js';
 import type { EntropyMean } from './statistics/entropySplit.js';
 
 export interface ArmSummary {
@@ -51,7 +51,7 @@ export function armSummary(grid: ArmGrid, atLeast: string): ArmSummary {
       reach === null
         ? NOTHING
         : `${reach.isLongestTested ? `${atLeast} ` : ''}${reach.contextTokens}${reach.isComplete ? '' : MARKS.partial}`,
-    reachRecall: reach === null ? NOTHING : `${reach.passed}/${reach.n} ${percentRange(reach.interval)}`,
+    reachRecall: reach === null ? NOTHING : `${passedText(reach)} ${percentRange(reach.interval)}`,
     splitAt: shownSplit === null ? NOTHING : String(shownSplit.contextTokens),
     entropyPassing: shownSplit === null ? NOTHING : entropyAndCount(shownSplit.passing),
     entropyFailing: shownSplit === null ? NOTHING : entropyAndCount(shownSplit.failing),

@@ -21,6 +21,9 @@ export function depthLabels(depths: readonly number[]): string[] {
 export const statesText = (states: StateCounts): string =>
   Object.entries(states).flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`])).join(', ');
 
+/** `9/10`; of scores that are shares their sum with at most two decimals: `9.33/10`. */
+export const passedText = ({ passed, n }: { readonly passed: number; readonly n: number }): string => `${Number(passed.toFixed(2))}/${n}`;
+
 /** 0.7225, 1 -> `72-100 %` */
 export const percentRange = ({ low, high }: Interval): string => `${(low * 100).toFixed(0)}-${(high * 100).toFixed(0)} %`;
 

@@ -1,11 +1,11 @@
 /** What refinement found and saved as tables and lines print it, the same in the terminal and in the HTML report. */
-import type { ArmRefinement, Frontier, PassCount, RefinementTotals, TaskRefinement, TestedLength } from '../domain/refinement.js';
+import type { ArmRefinement, Frontier, RefinementTotals, TaskRefinement, TestedLength } from '../domain/refinement.js';
 import type { ArmRow, SweepRows } from '../domain/rows.js';
 import { NOTHING } from './armSummary.js';
-import { depthPercent, percentRange, plural } from './labels.js';
+import { depthPercent, passedText, percentRange, plural } from './labels.js';
 
 /** After a length whose interval straddles the threshold even with all its seeds: the share itself decides there. */
-const UNCERTAIN = '~';
+const UNCERTAIN = '?';
 
 /** One row of the table of frontiers. */
 export interface FrontierRow {
@@ -13,7 +13,7 @@ export interface FrontierRow {
   readonly frontier: Frontier;
   /** Per cent, or `all`. */
   readonly depth: string;
-  /** `512-544~`: the longest passing and the shortest failing length in tokens. */
+  /** `512-544?`: the longest passing and the shortest failing length in tokens. */
   readonly bracket: string;
   /** Audit cells that pass: up to the frontier, beyond it. */
   readonly audit: string;
@@ -51,7 +51,7 @@ const rowsOf = (arm: ArmRow, refined: ArmRefinement): FrontierRow[] =>
     frontier,
     depth: frontier.depth === null ? 'all' : depthPercent(frontier.depth),
     bracket: bracketText(frontier),
-    audit: `${countText(frontier.audit.within)}, ${countText(frontier.audit.beyond)}`,
+    audit: `${passedText(frontier.audit.within)}, ${passedText(frontier.audit.beyond)}`,
     cells: at === 0 ? `${integer(cellsOf(refined))} of ${integer(refined.fullGrid.cells)}` : '',
     remark: remarkOf(frontier),
   }));
@@ -66,10 +66,8 @@ function bracketText({ passes, fails }: Frontier): string {
 
 const lengthText = ({ contextTokens, certain }: TestedLength): string => `${contextTokens}${certain ? '' : UNCERTAIN}`;
 
-export const countText = ({ passed, n }: PassCount): string => `${passed}/${n}`;
-
 /** passed/n and the interval that decided. */
-export const shareText = (length: TestedLength | null): string => (length === null ? NOTHING : `${countText(length)} ${percentRange(length.interval)}`);
+export const shareText = (length: TestedLength | null): string => (length === null ? NOTHING : `${passedText(length)} ${percentRange(length.interval)}`);
 
 const STATE_REMARKS: { readonly [S in Frontier['state']]: string | null } = {
   found: null,
@@ -85,7 +83,7 @@ function remarkOf({ state, passesAgain }: Frontier): string {
 
 /** What the table's columns mean. */
 export const FRONTIER_NOTE =
-  `frontier: the longest passing and the shortest failing length of the first crossing, with passed/n at either; ${UNCERTAIN} its Wilson interval straddles the threshold with all seeds. ` +
+  `frontier: the longest passing and the shortest failing length of the first crossing, with passed/n at either; ${UNCERTAIN}: its Wilson interval straddles the threshold with all seeds. ` +
   'audit: random cells that pass, up to the frontier and beyond it. cells: taken by the arm, of the full grid at this resolution.';
 
 /** What all searches of a sweep took, beside the full grid at their resolution. */

@@ -3,7 +3,7 @@ import { wilsonInterval } from '../../domain/wilson.js';
 import { hasSeveralTasks, type ArmGrid, type GridCell } from '../aggregate.js';
 import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
 import { cellFace } from '../cellFace.js';
-import { depthLabels, percentRange, scaleText } from '../labels.js';
+import { depthLabels, passedText, percentRange, scaleText } from '../labels.js';
 import { figureSvg } from './figure.js';
 import { figureWidth } from './figureSpec.js';
 import { html, table, type Markup } from './markup.js';
@@ -11,7 +11,7 @@ import { html, table, type Markup } from './markup.js';
 const cellText = (cell: GridCell | null): string => {
   if (cell === null) return '';
   const { text, marks } = cellFace(cell);
-  return cell.n === 0 ? text : `${text}${marks} (${cell.passed}/${cell.n})`;
+  return cell.n === 0 ? text : `${text}${marks} (${passedText(cell)})`;
 };
 
 function cellTable(grid: ArmGrid): Markup {
@@ -37,7 +37,7 @@ function lengthTable({ recalls, entropySplits }: ArmGrid): Markup {
       const split = entropySplits.find((candidate) => candidate.contextTokens === contextTokens);
       return [
         contextTokens,
-        `${passed}/${n}`,
+        passedText({ passed, n }),
         n === 0 ? NOTHING : `${((100 * passed) / n).toFixed(0)} % (${percentRange(wilsonInterval(passed, n))})`,
         split === undefined ? NOTHING : entropyAndCount(split.passing),
         split === undefined ? NOTHING : entropyAndCount(split.failing),

@@ -2,7 +2,8 @@
 import { refinementTotals } from '../../domain/refinement.js';
 import type { SweepRows } from '../../domain/rows.js';
 import { NOTHING } from '../armSummary.js';
-import { countText, FRONTIER_NOTE, frontierTables, savedText, type FrontierTable } from '../refinementFace.js';
+import { passedText } from '../labels.js';
+import { FRONTIER_NOTE, frontierTables, savedText, type FrontierTable } from '../refinementFace.js';
 import { painter, printable } from './paint.js';
 import type { TerminalStyle } from './style.js';
 import { wrapped } from './wrapped.js';
@@ -27,8 +28,8 @@ function tableLines({ title, hasDepths, rows }: FrontierTable, style: TerminalSt
     shortened(printable(arm.label)),
     ...(hasDepths ? [depth] : []),
     bracket,
-    passes === null ? NOTHING : countText(passes),
-    fails === null ? NOTHING : countText(fails),
+    passes === null ? NOTHING : passedText(passes),
+    fails === null ? NOTHING : passedText(fails),
     audit,
     cells,
   ]);

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { armGrids } from '../../report/aggregate.js';
 import { cellFace } from '../../report/cellFace.js';
 import { isNeedleRow } from '../../domain/rows.js';
+import type { ResolvedTask } from '../../domain/task.js';
+import { renderTerminal } from '../../report/terminal/report.js';
 import { lengthMarks } from '../../report/lengthMarks.js';
 import { everyState, needleNumbers, noCells, nothingMeasured, oneArm, tenArms } from './fixtures.js';
 
@@ -17,6 +19,15 @@ describe('grids', () => {
     expect(grids.map(({ arm }) => arm.ordinal)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(grids.every(({ cells }) => cells.length === 5 && cells.every((row) => row.length === 6))).toBe(true);
     expect(grids.flatMap(({ cells }) => cells.flat()).reduce((sum, cell) => sum + (cell?.n ?? 0), 0)).toBe(rows.cells.length);
+  });
+
+  it('sum scores that are shares, and a reach has its interval all the same', () => {
+    const rows = oneArm({ change: (cell) => ({ ...cell, needle: needleNumbers({ exactMatch: false, tokenRecall: cell.contextTokens <= 128 ? 0.95 : 0.5 }) }) });
+    const task = { kind: 'needle', criterion: 'tokenRecall' } as ResolvedTask;
+    const { reach } = only(armGrids({ ...rows, tasks: [task] }));
+    expect(reach).toMatchObject({ contextTokens: 128, n: 10 });
+    expect(reach?.passed).toBeCloseTo(9.5, 10);
+    expect(renderTerminal({ ...rows, tasks: [task] }, { columns: 80, color: 'none', ascii: false })).toContain(' 9.5/10 ');
   });
 
   it('average recall and entropy over the seeds of a cell', () => {

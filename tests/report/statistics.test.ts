@@ -33,7 +33,14 @@ describe('the Wilson interval', () => {
     expect(seven.high).toBeCloseTo(1 - three.low, 12);
   });
 
-  it.each([[-1, 3], [4, 3], [0, 0], [0.5, 2]])('refuses %d of %d', (passed, n) => {
+  it('takes scores that are shares: between those of the whole numbers around their sum', () => {
+    const [less, between, more] = [wilsonInterval(9, 10), wilsonInterval(9.5, 10), wilsonInterval(10, 10)];
+    expect(between.low).toBeGreaterThan(less.low);
+    expect(between.low).toBeLessThan(more.low);
+    expect(between.high).toBeGreaterThan(less.high);
+  });
+
+  it.each([[-1, 3], [4, 3], [0, 0], [1, 2.5], [NaN, 2]])('refuses %d of %d', (passed, n) => {
     expect(() => wilsonInterval(passed, n)).toThrow(RangeError);
   });
 });
