@@ -24,6 +24,9 @@ const KEYS: Readonly<Record<string, Key>> = {
   k: 'previous',
 };
 
+/** By then a process that is to stop has stopped. */
+const CONTINUE_MS = 100;
+
 export type Key = 'quit' | 'suspend' | 'help' | 'next' | 'previous';
 
 /** The keys in what the terminal sent at once: a fast typist's, or those of a paste. */
@@ -96,10 +99,11 @@ export class Screen {
   /** Ctrl-Z, which a terminal in raw mode hands on as a character. */
   private suspend(): void {
     this.leave();
-    process.once('SIGCONT', () => {
+    process.kill(process.pid, 'SIGTSTP');
+    // Goes off when the shell continues the process; or at once, where there is no shell that could and nothing was stopped.
+    setTimeout(() => {
       this.enter();
       this.onResize();
-    });
-    process.kill(process.pid, 'SIGTSTP');
+    }, CONTINUE_MS);
   }
 }
