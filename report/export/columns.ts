@@ -71,6 +71,7 @@ export const COLUMNS: readonly Column[] = [
   number('tokenRecall', ({ tokenRecall }) => tokenRecall),
   number('stringRecall', ({ stringRecall }) => stringRecall),
   number('generatedText', ({ generatedText }) => generatedText),
+  number('answers', ({ answers }) => answers),
   number('answerIds', ({ answerIds }) => answerIds),
   number('top1Ids', ({ top1Ids }) => top1Ids),
   number('generatedIds', ({ generatedIds }) => generatedIds),

@@ -7,7 +7,7 @@
 import { stringify } from 'csv-stringify/sync';
 
 /** What JSON Lines carries as it is; CSV prints arrays as JSON, null as nothing. */
-export type Value = string | number | boolean | null | readonly number[];
+export type Value = string | number | boolean | null | readonly (number | string)[];
 
 export const EXPORT_FORMATS = ['csv', 'jsonl'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
