@@ -68,7 +68,7 @@ export async function chaos({ seed, cells, seconds, kills: mostKills, log }: Cha
     equal: rounds.every(({ equal }) => equal),
     broken: rounds.flatMap(({ broken }) => broken),
     recoverySeconds: spread(rounds.flatMap(({ recoverySeconds }) => recoverySeconds)),
-    idleShardSeconds: spread(rounds.flatMap(({ idle }) => idle.map(({ seconds: idleSeconds }) => idleSeconds))),
+    idleShardSeconds: spread(rounds.flatMap(({ idleShardSeconds }) => idleShardSeconds)),
     lostWorkSeconds: total(rounds.map(({ lostWorkSeconds }) => lostWorkSeconds)),
     undisturbedSeconds: undisturbed.seconds,
     disturbedSeconds: elapsedSeconds(),

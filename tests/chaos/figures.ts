@@ -14,51 +14,43 @@ export interface Kill {
 
 export interface Figures {
   /**
-   * One for each kill: until a cell is recorded by an attempt that began after it; other kills in between make it longer. Where
-   * the command was killed before then, counted from when it was run again.
+   * Until a cell is recorded by an attempt that began after the kill (or after the command was run again). A kill that the next
+   * one overtakes has no recovery of its own.
    */
   readonly recoverySeconds: readonly number[];
-  /** One for each attempt that a kill ended. */
-  readonly idle: readonly Idle[];
+  /**
+   * One for each attempt that a kill ended: until its shard is leased anew, or from when the command was last run again. Other
+   * shards may be done before it.
+   */
+  readonly idleShardSeconds: readonly number[];
   /** Of the attempts that a kill ended: from the last cell that was recorded (or the lease) to the end, summed. */
   readonly lostWorkSeconds: number;
   /** Attempts that had no result and that no kill explains. */
   readonly unexplained: number;
 }
 
-/** A shard between two attempts. */
-export interface Idle {
-  readonly shard: string;
-  /** Lease of the attempt that a kill ended. */
-  readonly lease: number;
-  /** Times in ms since the epoch. */
-  readonly endedAt: number;
-  readonly leasedAt: number;
-  /** Until it was leased anew; counted like a recovery. */
-  readonly seconds: number;
-}
-
 export function figures(kills: readonly Kill[], attempts: readonly Attempt[]): Figures {
-  const again = attempts.flatMap((attempt, index) => {
+  const ended = attempts.flatMap((attempt, index) => {
     const next = attempts[index + 1];
     return next?.shard === attempt.shard ? [{ attempt, next, endedAt: endOf(attempt, next, kills) }] : [];
   });
-  const killed = again.flatMap(({ endedAt, ...rest }) => (endedAt === null ? [] : [{ ...rest, endedAt }]));
+  const killed = ended.flatMap(({ endedAt, ...rest }) => (endedAt === null ? [] : [{ ...rest, endedAt }]));
   return {
-    recoverySeconds: kills.flatMap(({ at }) => {
-      const recorded = attempts.filter(({ leasedAt }) => leasedAt > at).flatMap(({ recordedAt }) => recordedAt.slice(0, 1));
-      return recorded.length === 0 ? [] : [secondsUntil(Math.min(...recorded), at, kills)];
+    recoverySeconds: kills.flatMap(({ at, againAt }, index) => recovery(againAt ?? at, kills[index + 1]?.at ?? Infinity, attempts)),
+    idleShardSeconds: killed.map(({ next: { leasedAt }, endedAt }) => {
+      const again = kills.flatMap(({ againAt }) => (againAt !== undefined && againAt < leasedAt ? [againAt] : []));
+      return (leasedAt - Math.max(endedAt, ...again)) / 1000;
     }),
-    idle: killed.map(({ attempt: { shard, lease }, next: { leasedAt }, endedAt }) => ({ shard, lease, endedAt, leasedAt, seconds: secondsUntil(leasedAt, endedAt, kills) })),
     lostWorkSeconds: killed.reduce((sum, { attempt, endedAt }) => sum + Math.max(0, endedAt - (attempt.recordedAt.at(-1) ?? attempt.leasedAt)) / 1000, 0),
-    unexplained: again.length - killed.length,
+    unexplained: ended.length - killed.length,
   };
 }
 
-/** From `at`, or from the last time the command was run again before `until`. */
-function secondsUntil(until: number, at: number, kills: readonly Kill[]): number {
-  const starts = kills.flatMap(({ againAt }) => (againAt !== undefined && againAt > at && againAt < until ? [againAt] : []));
-  return (until - Math.max(at, ...starts)) / 1000;
+/** One time, or none where another kill came first. */
+function recovery(start: number, nextKill: number, attempts: readonly Attempt[]): number[] {
+  const recorded = attempts.filter(({ leasedAt }) => leasedAt > start).flatMap(({ recordedAt }) => recordedAt.slice(0, 1));
+  const first = Math.min(...recorded);
+  return first < nextKill ? [(first - start) / 1000] : [];
 }
 
 /** When an attempt that got no result ended: as its worker said, or with the kill that took its worker; null if no kill did. */

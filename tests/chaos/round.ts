@@ -2,7 +2,6 @@
 import getPort from 'get-port';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HEARTBEAT } from '../../domain/orchestration.js';
 import { startPostgres } from '../../infra/embedded/postgres.js';
 import { descendants, finished, kill, measured, processes, waitFor, type Ended, type Place, type RunningCommand } from '../endToEnd/command.js';
 import { figures, type Figures, type Kill } from './figures.js';
@@ -42,7 +41,6 @@ const FALSE_STARTS = 2;
 
 export async function disturbedRound(options: RoundOptions): Promise<Round> {
   const { place, undisturbed, log } = options;
-  const startedMs = Date.now();
   const { kills, gaveUp } = await runUnderKills(options);
   // Servers take a few seconds to end, guardians a little longer.
   await waitFor('the end of everything that was started', () => everythingOf(place).length === 0, 60_000);
@@ -52,9 +50,6 @@ export async function disturbedRound(options: RoundOptions): Promise<Round> {
     const heard = await testimony(postgres.url);
     const reckoned = figures(kills, heard.attempts);
     const comparison = compare(undisturbed, rows, heard);
-    for (const { shard, lease, endedAt, leasedAt, seconds } of reckoned.idle) {
-      if (seconds * 1000 > HEARTBEAT.timeoutMs) log(`shard ${shard.slice(0, 16)} lost lease ${String(lease)} at ${since(startedMs, endedAt)} and was leased anew at ${since(startedMs, leasedAt)}`);
-    }
     log(`the rows are ${comparison.equal ? '' : 'NOT '}those of the undisturbed run: ${String(comparison.lost)} lost, ${String(comparison.duplicated)} double`);
     return { kills, gaveUp, ...comparison, ...reckoned, broken: broken(heard, reckoned.unexplained) };
   } finally {
@@ -99,7 +94,7 @@ class Commands {
 
 async function runUnderKills({ place, file, kills: planned, mayKill, log }: RoundOptions): Promise<{ kills: Kill[]; gaveUp: number }> {
   const startedMs = Date.now();
-  const say = (line: string): void => log(`${since(startedMs, Date.now()).padStart(8)}  ${line}`);
+  const say = (line: string): void => log(`${((Date.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   const kills: Kill[] = [];
   let gaveUp = 0;
   const commands = new Commands(() => place.start(['run', file, '--json', '--slots', '2']));
@@ -157,8 +152,6 @@ async function runUnderKills({ place, file, kills: planned, mayKill, log }: Roun
     [next, due, since] = [planned.next().value, null, Date.now()];
   }
 }
-
-const since = (startedMs: number, at: number): string => `${((at - startedMs) / 1000).toFixed(1)} s`;
 
 const lastWords = ({ stdout, stderr }: Ended): string => (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-3).join(' / ');
 
