@@ -22,8 +22,8 @@ export interface Evidence {
 }
 
 export function explain({ store, temporal, nowMs }: Evidence): string[] {
-  const { status, reason, deviceClass } = store;
-  const { sweep, state, cells } = status;
+  const { status, deviceClass } = store;
+  const { sweep, state, reason, cells } = status;
   if (isEnded(state)) {
     const left = cells.planned > 0 ? `${String(cells.planned)} cells were not reached: run its file again, or ropesweep resume ${sweep} where something runs it` : 'every cell has an end';
     const failed = cells.failed + cells.infeasible > 0 ? [`${String(cells.failed)} cells failed and ${String(cells.infeasible)} did not fit: ropesweep status ${sweep} has their reasons, ropesweep retry ${sweep} tries them again`] : [];
@@ -82,7 +82,7 @@ function backingOff({ shard, phase, untilMs, tried, failure }: ShardSituation, n
 function queued(store: StoreSituation, sweep: SweepSituation | null): string[] {
   const waiting = (sweep?.open.length ?? 0) - store.status.shards.leased;
   if (waiting <= 0 || store.status.shards.leased > 0) return [];
-  const before = store.rivals.filter(({ priority }) => priority <= store.priority);
+  const before = store.rivals.filter(({ priority }) => priority <= store.status.priority);
   if (before.length === 0) return [`${String(waiting)} shards wait for a slot`];
-  return [`${String(waiting)} shards wait behind ${before.map((rival) => `${rival.sweep} (priority ${String(rival.priority)}, ${String(rival.shards)} slots)`).join(' and ')}; this sweep has priority ${String(store.priority)} (ropesweep set ${store.status.sweep} --priority 1)`];
+  return [`${String(waiting)} shards wait behind ${before.map((rival) => `${rival.sweep} (priority ${String(rival.priority)}, ${String(rival.shards)} slots)`).join(' and ')}; this sweep has priority ${String(store.status.priority)} (ropesweep set ${store.status.sweep} --priority 1)`];
 }

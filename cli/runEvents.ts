@@ -20,6 +20,8 @@ export type RunEvent =
       readonly sweep: string;
       readonly revision: number;
       readonly state: SweepEndState;
+      /** Why it ended before its cells did (a spent budget, canaries that failed alike, a stack that was taken down); null where there is nothing to say. */
+      readonly reason: string | null;
       readonly cells: { readonly measured: number; readonly cached: number; readonly diverged: number; readonly infeasible: number; readonly failed: number };
       /** Of a sweep that refines. */
       readonly refinement?: RefinementTotals;

@@ -103,8 +103,9 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
     const cells = await countCells({ ...plan, cells: members }, store);
     const state = ended === 'done' && !reachedAll(members, cells) ? 'incomplete' : ended;
     if (state !== ended) notice('another revision replaced this plan while it ran: some of its cells were not reached');
+    const reason = (await store.status(sweep))?.reason ?? null;
     if (!stop.aborted) await options.atEnd(store, connections.home);
-    return { event: 'finished', sweep, revision, state, cells, ...refining.totals(), seconds: secondsSince(startedMs) };
+    return { event: 'finished', sweep, revision, state, reason, cells, ...refining.totals(), seconds: secondsSince(startedMs) };
   } catch (error) {
     // The owner took its servers with it, whatever this process was doing with them.
     if (isLost(error) && connections.ownerGone()) throw new OwnerGone(connections);
@@ -145,6 +146,7 @@ const neverSubmitted = ({ spec }: SweepFile, startedMs: number): Finished => ({
   sweep: spec.name,
   revision: 0,
   state: 'stopped',
+  reason: null,
   cells: { measured: 0, cached: 0, diverged: 0, infeasible: 0, failed: 0 },
   seconds: secondsSince(startedMs),
 });

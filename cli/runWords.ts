@@ -38,7 +38,7 @@ export function runWords(event: RunEvent): string | null {
       const failed = cells.failed + cells.infeasible;
       const state = event.state === 'done' ? pc.green('done') : pc.yellow(event.state);
       const line = `${pc.bold(event.sweep)} revision ${String(event.revision)}: ${state}, ${String(cells.measured)} measured, ${String(cells.cached)} cached, ${String(cells.diverged)} diverged, ${String(failed)} failed in ${duration(event.seconds)}`;
-      return event.refinement === undefined ? line : `${line}\n${savedText(event.refinement)}`;
+      return [line, ...(event.reason === null ? [] : [pc.yellow(event.reason)]), ...(event.refinement === undefined ? [] : [savedText(event.refinement)])].join('\n');
     }
   }
 }

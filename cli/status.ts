@@ -47,7 +47,10 @@ async function showOne(sweep: SweepId, options: StatusOptions): Promise<void> {
   }
   printLine(sweepTable([found.status]));
   const { shards } = found.status;
-  printLine(`shards: ${Object.entries(shards).map(([state, count]) => `${String(count)} ${state}`).join(', ')}`);
+  const { loads, concurrency, priority, reason } = found.status;
+  printLine(`shards: ${Object.entries(shards).map(([state, count]) => `${String(count)} ${state}`).join(', ')}; checkpoints were loaded ${String(loads)} times`);
+  printLine(`concurrency ${String(concurrency)}, priority ${String(priority)}`);
+  if (reason !== null) printLine(reason);
   if (found.outcomes.length > 0) printLine(outcomeTable(found.outcomes));
 }
 

@@ -70,6 +70,14 @@ export interface SweepStatus {
   /** Cells of shards that a worker holds now. */
   readonly runningCells: number;
   readonly shards: Readonly<Record<ShardState, number>>;
+  /** Attempts at shards that had to load their checkpoint. */
+  readonly loads: number;
+  /** Why it ended before its cells did; null where there is nothing to say. */
+  readonly reason: string | null;
+  /** Shards in flight at once. */
+  readonly concurrency: number;
+  /** 1 is served first. */
+  readonly priority: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -77,10 +85,6 @@ export interface SweepStatus {
 /** What the store knows of why a sweep gets on or does not. */
 export interface StoreSituation {
   readonly status: SweepStatus;
-  /** Why it ended before its cells did. */
-  readonly reason: string | null;
-  readonly concurrency: number;
-  readonly priority: number;
   readonly deviceClass: string;
   readonly workers: readonly {
     readonly id: string;

@@ -15,8 +15,8 @@ const RECENT_MINUTES = 15;
 export async function situation(client: Client, sweep: SweepId): Promise<StoreSituation | null> {
   const now = await status(client, sweep);
   if (now === null) return null;
-  const [row] = await client.$queryRaw<Pick<StoreSituation, 'reason' | 'concurrency' | 'priority' | 'deviceClass'>[]>`
-    SELECT s.reason, s.concurrency, s.priority, r.device_class AS "deviceClass"
+  const [row] = await client.$queryRaw<Pick<StoreSituation, 'deviceClass'>[]>`
+    SELECT r.device_class AS "deviceClass"
     FROM sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision WHERE s.id = ${sweep}`;
   if (row === undefined) return null;
   const workers = await client.$queryRaw<StoreSituation['workers'][number][]>`

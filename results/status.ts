@@ -19,13 +19,18 @@ interface StatusRow {
   readonly infeasible: number;
   readonly failed: number;
   readonly runningCells: number;
+  readonly loads: number;
+  readonly reason: string | null;
+  readonly concurrency: number;
+  readonly priority: number;
   readonly shards: Partial<Record<ShardState, number>> | null;
 }
 
 async function statusRows(client: Client, which: Prisma.Sql): Promise<SweepStatus[]> {
   const rows = await client.$queryRaw<StatusRow[]>`
     SELECT s.id AS sweep, s.revision, s.state::text AS state, s.created_at AS "createdAt", s.updated_at AS "updatedAt",
-           p.planned, p.measured, p.diverged, p.infeasible, p.failed,
+           s.reason, s.concurrency, s.priority, p.planned, p.measured, p.diverged, p.infeasible, p.failed,
+           (SELECT coalesce(sum(h.loads), 0)::int FROM shards h WHERE h.sweep_id = s.id) AS loads,
            (SELECT count(*)::int FROM shards h JOIN memberships m ON m.shard_id = h.id
             WHERE h.sweep_id = s.id AND h.state = 'leased' AND m.state = 'planned') AS "runningCells",
            (SELECT jsonb_object_agg(h.state, h.n) FROM

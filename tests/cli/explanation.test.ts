@@ -11,10 +11,14 @@ const STATUS: StoreSituation['status'] = {
   cells: { total: 10, planned: 6, measured: 4, diverged: 0, infeasible: 0, failed: 0 },
   runningCells: 0,
   shards: { planned: 3, leased: 0, done: 2, failed: 0, superseded: 0 },
+  loads: 1,
+  reason: null,
+  concurrency: 4,
+  priority: 3,
   createdAt: new Date(0),
   updatedAt: new Date(0),
 };
-const STORE: StoreSituation = { status: STATUS, reason: null, concurrency: 4, priority: 3, deviceClass: 'cpu', workers: [WORKER], failures: [], rivals: [] };
+const STORE: StoreSituation = { status: STATUS, deviceClass: 'cpu', workers: [WORKER], failures: [], rivals: [] };
 const OPEN = ['a', 'b'] as unknown as readonly ShardId[];
 const CONTROL = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 5, spent: null } as const;
 
@@ -47,7 +51,7 @@ describe('why', () => {
   });
 
   it('says how an ended sweep ended and what is left of it', () => {
-    const said = reasons({ status: { ...STATUS, state: 'incomplete', cells: { ...STATUS.cells, failed: 2 } }, reason: 'the failure budget is spent' });
+    const said = reasons({ status: { ...STATUS, state: 'incomplete', reason: 'the failure budget is spent', cells: { ...STATUS.cells, failed: 2 } } });
     expect(said[0]).toBe('demo is incomplete: the failure budget is spent');
     expect(said.join('\n')).toContain('6 cells were not reached');
     expect(said.join('\n')).toContain('ropesweep retry demo');

@@ -10,6 +10,10 @@ const status = (measured: number, total = 600, failed = 0): SweepStatus => ({
   cells: { total, planned: total - measured - failed, measured, diverged: 0, infeasible: 0, failed },
   runningCells: 30,
   shards: { planned: 1, leased: 1, done: 0, failed: 0, superseded: 0 },
+  loads: 0,
+  reason: null,
+  concurrency: 16,
+  priority: 3,
   createdAt: new Date(0),
   updatedAt: new Date(0),
 });

@@ -76,7 +76,7 @@ describe('on a stack that is up', () => {
     expect(await json('set', 'steered', '--concurrency', '3', '--priority', '2')).toMatchObject({ concurrency: 3, priority: 2 });
     expect(await json('resume', 'steered')).toMatchObject({ before: 'paused', after: 'running' });
     await until('more cells', 'steered', (now) => now.cells.measured > cells.measured);
-  });
+  }, 240_000);
 
   it('a stopped sweep ends when what is in flight has ended; resumed, it goes on beside another of lower priority and ends done', async () => {
     expect(await json('stop', 'steered')).toMatchObject({ after: 'stopping' });
@@ -89,17 +89,20 @@ describe('on a stack that is up', () => {
     expect(await json('set', 'beside', '--priority', '5')).toMatchObject({ priority: 5 });
     expect(await json('resume', 'steered')).toMatchObject({ before: 'stopped', after: 'running' });
     expect((await until('the end', 'steered', ({ state }) => state === 'done')).cells).toMatchObject({ measured: CELLS, planned: 0 });
-  });
+  }, 240_000);
 
   it('a cancelled sweep keeps what is measured, and is deleted without what was measured', async () => {
-    refused(await place.run(['delete', 'beside']), 'Cancel it first');
-    expect(await json('cancel', 'beside')).toMatchObject({ after: 'cancelling' });
-    const { cells } = await until('the cancel', 'beside', ({ state }) => state === 'cancelled');
-    expect(await json('delete', 'beside')).toMatchObject({ cells: CELLS });
-    refused(await place.run(['status', 'beside']), 'no sweep of that name');
-    const plan = await json<{ cells: { cached: number } }>('plan', writeSmallSweep(place.folder, 'beside'), ...seeds(200));
+    await submit('cancelled', 400);
+    await until('the first cells', 'cancelled', ({ cells }) => cells.measured > 0);
+    refused(await place.run(['delete', 'cancelled']), 'Cancel it first');
+    expect(await json('cancel', 'cancelled')).toMatchObject({ after: 'cancelling' });
+    const { cells } = await until('the cancel', 'cancelled', ({ state }) => state === 'cancelled');
+    expect(cells.planned).toBeGreaterThan(0);
+    expect(await json('delete', 'cancelled')).toMatchObject({ cells: CELLS });
+    refused(await place.run(['status', 'cancelled']), 'no sweep of that name');
+    const plan = await json<{ cells: { cached: number } }>('plan', writeSmallSweep(place.folder, 'cancelled'), ...seeds(400));
     expect(plan.cells.cached).toBe(cells.measured);
-  });
+  }, 240_000);
 
   it('taking it down ends a run that used it, keeps what is measured and leaves nothing running', async () => {
     const run = place.start(['run', writeSmallSweep(place.folder, 'down'), '--json', ...seeds(300)]);
@@ -110,5 +113,5 @@ describe('on a stack that is up', () => {
     expect(stdout).toContain('the stack was taken down');
     await waitFor('the end of everything', () => processesOf(place.folder).length === 0);
     expect((await status('down')).state).toBe('stopped');
-  });
+  }, 240_000);
 });

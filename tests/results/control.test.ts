@@ -60,7 +60,7 @@ describe('a hand on the wheel', () => {
     expect(await store.steer(sweep, { verb: 'cancel' })).toMatchObject({ before: 'stopping', after: 'cancelling' });
     await expect(store.steer(sweep, { verb: 'resume' })).rejects.toMatchObject({ code: 'SWEEP_STATE' });
     expect(await store.finishSweep(sweep, 'cancelled', 'on purpose')).toBe('cancelled');
-    expect((await store.situation(sweep))?.reason).toBe('on purpose');
+    expect((await store.status(sweep))?.reason).toBe('on purpose');
     expect(await store.steer(sweep, { verb: 'stop' })).toMatchObject({ before: 'cancelled', after: 'cancelled' });
     await expect(store.steer(sweep, { verb: 'pause' })).rejects.toMatchObject({ code: 'SWEEP_STATE', message: expect.stringContaining('cannot be paused') as string });
     expect(await store.steer(sweep, { verb: 'resume' })).toMatchObject({ before: 'cancelled', after: 'running' });
