@@ -5,13 +5,14 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { groupBy } from '../domain/groupBy.js';
-import type { Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import type { Excluded, Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
 import { refinementTotals } from '../domain/refinement.js';
 import { weightFormatLabel } from '../domain/weightFormat.js';
 import { depthPercent } from '../report/labels.js';
 import { savedText } from '../report/refinementFace.js';
 import { homeOption, setOption } from './options.js';
-import { printJson, printLine } from './output.js';
+import { duration, printJson, printLine } from './output.js';
+import type { Rate } from '../planner/forecast.js';
 import { forecastText } from './planForecast.js';
 import { planWithForecast, readSweepFile, type ForecastPlan, type PlannedRefinement } from './planning.js';
 import { gib, number, scaled } from './quantities.js';
@@ -51,7 +52,7 @@ Examples:
 }
 
 /** The stable shape of `ropesweep plan --json`. */
-export function planJson({ plan, forecasts, refinement }: ForecastPlan): unknown {
+export function planJson({ plan, forecasts, dearest, refinement }: ForecastPlan): unknown {
   const { counts, ...rest } = plan;
   return {
     sweep: rest.sweep,
@@ -66,11 +67,13 @@ export function planJson({ plan, forecasts, refinement }: ForecastPlan): unknown
     shards: rest.shards.map(({ cellKeys, ...shard }) => ({ ...shard, cells: cellKeys.length })),
     refinement: refinement === null ? null : { next: refinement.next, totals: refinementTotals(refinement.found), tasks: refinement.found },
     excluded: rest.excluded,
+    notices: rest.notices ?? [],
+    dearest,
     notRun: rest.cells.flatMap((cell) => (cell.reason === undefined ? [] : [{ key: cell.key, armId: cell.armId, contextTokens: cell.contextTokens, ...cell.axes, state: cell.state, reason: cell.reason }])),
   };
 }
 
-export function planText({ plan, forecasts, refinement }: ForecastPlan): string {
+export function planText({ plan, forecasts, dearest, refinement }: ForecastPlan): string {
   const { counts, cost } = plan;
   return [
     `${pc.bold(plan.sweep)}: ${number(counts.total)} cells in ${String(plan.arms.length)} arms`,
@@ -85,11 +88,12 @@ export function planText({ plan, forecasts, refinement }: ForecastPlan): string 
     armTable(plan),
     ...weightsText(plan),
     ...listed('warnings', [...new Set(plan.arms.flatMap(({ checkpoint }) => checkpoint.warnings ?? []))]),
-    ...listed('notices', plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))),
+    ...listed('notices', [...(plan.notices ?? []), ...plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))]),
     '',
     `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(plan, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${gib(cost.kvBytes)}, peak memory ${gib(cost.peakBytes)}, results ${scaled(cost.resultBytes, 'B')}`,
     ...forecastText(forecasts),
-    ...listed('excluded', plan.excluded.map((point) => `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`)),
+    ...dearestText(plan, dearest, forecasts.find(({ deviceClass }) => deviceClass === plan.deviceClass)?.rate ?? null),
+    ...listed('excluded', plan.excluded.map(excludedText)),
     ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
   ].join('\n');
 }
@@ -124,6 +128,11 @@ function provisionalText({ arms }: Plan): string[] {
   return ['provisional: the weights are not here, so cells have other keys once they are, and nothing can run:', ...folders.map((folder) => `  ${folder}`), ''];
 }
 
+const excludedText = (point: Excluded): string =>
+  'rule' in point
+    ? `${point.rule}: ${number(point.cells)} cells, ${point.reason}`
+    : `${point.method}, ${continued(point.continualPretrainContextTokens)}: ${number(point.cells)} cells, ${point.reason}`;
+
 const continued = (length: number | null): string => (length === null ? 'not continued' : `continued at ${length}`);
 
 function listed(title: string, lines: readonly string[]): string[] {
@@ -132,10 +141,19 @@ function listed(title: string, lines: readonly string[]): string[] {
   return ['', `${title}:`, ...lines.slice(0, LISTED).map((line) => `  ${line}`), ...more];
 }
 
-function cellName(plan: Plan, cell: PlannedCell): string {
+function cellName(plan: Plan, cell: Pick<PlannedCell, 'armId' | 'contextTokens'> & { readonly axes: object }): string {
   const arm = plan.arms.find(({ id }) => id === cell.armId);
   const axes = Object.entries(cell.axes).map(([name, value]) => (name === 'depth' ? `, depth ${depthPercent(Number(value))} %` : `, ${name} ${String(value)}`));
   return `${arm?.label ?? cell.armId}, ${number(cell.contextTokens)} tokens${axes.join('')}`;
+}
+
+const timeText = (seconds: number): string => (seconds < 10 ? `${seconds.toPrecision(2)} s` : duration(seconds));
+
+function dearestText(plan: Plan, dearest: ForecastPlan['dearest'], rate: Rate | null): string[] {
+  if (dearest.length === 0) return [];
+  const table = new Table({ head: ['cell', 'cost', 'time', 'peak memory'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right'] });
+  for (const cell of dearest) table.push([cellName(plan, cell), scaled(cell.flops, 'FLOP'), rate === null ? '-' : timeText(cell.flops / rate.flopsPerSecond), gib(cell.peakBytes)]);
+  return ['', 'the dearest cells, each as if it were alone:', table.toString()];
 }
 
 function armTable(plan: Plan): string {

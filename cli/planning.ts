@@ -5,11 +5,12 @@ import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { CellKey } from '../domain/ids.js';
 import type { Plan } from '../domain/plan.js';
-import type { KnownCell, KnownScore, Store } from '../domain/ports.js';
+import type { KnownCell, KnownScore, MeasuredRate, Store } from '../domain/ports.js';
 import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { modelsFolder } from '../infra/cacheFolder.js';
 import { digestThrough } from '../model/cachedDigest.js';
+import { dearestCells, type DearCell } from '../planner/dearest.js';
 import { forecast, type ClassForecast } from '../planner/forecast.js';
 import { readSpec } from '../planner/parse.js';
 import { expandGrid, type GridCell } from '../planner/grid.js';
@@ -29,6 +30,8 @@ export interface SweepFile {
 export interface ForecastPlan {
   readonly plan: Plan;
   readonly forecasts: readonly ClassForecast[];
+  /** The cells that would take most. */
+  readonly dearest: readonly DearCell[];
   /** null where no task is refined. */
   readonly refinement: PlannedRefinement | null;
 }
@@ -47,8 +50,7 @@ export async function readSweepFile(file: string, set: readonly string[]): Promi
   const spec = await readSpec(file, set);
   // Weights are hashed once the store is open, where their digests are kept; until then a file's path stands for it.
   const resolved = await resolveSweep(spec, { file, modelsFolder: modelsFolder(), fileSha256: ({ path }) => Promise.resolve(digest(path)) });
-  const { arms } = buildPlan(spec, resolved, new Map());
-  return { file, spec, missingFolders: [...new Set(arms.flatMap(({ checkpoint }) => (checkpoint.provisional ? [checkpoint.folder] : [])))] };
+  return { file, spec, missingFolders: [...new Set(resolved.arms.flatMap(({ arm: { checkpoint } }) => (checkpoint.provisional ? [checkpoint.folder] : [])))] };
 }
 
 /** @throws RopesweepError CHECKPOINT_MISSING, naming every checkpoint that is not here */
@@ -74,8 +76,8 @@ export interface PlannedSweep {
 /** The plan with what it would take on every device class. */
 export async function planWithForecast(sweepFile: SweepFile, store: RefinementStore | null): Promise<ForecastPlan> {
   const { plan, resolved, grid } = await planSweep(sweepFile, store);
-  const rates = (await store?.measuredRates(plan.arms.map(({ checkpoint }) => checkpoint.weightsId))) ?? new Map<string, number>();
-  return { plan, forecasts: forecast(sweepFile.spec, resolved, grid, plan, rates), refinement: await plannedRefinement(plan, resolved, store) };
+  const rates = (await store?.measuredRates(plan.arms.map(({ checkpoint }) => checkpoint.weightsId))) ?? new Map<string, MeasuredRate>();
+  return { plan, forecasts: forecast(sweepFile.spec, resolved, grid, plan, rates), dearest: dearestCells(resolved, grid, plan), refinement: await plannedRefinement(plan, resolved, store) };
 }
 
 async function plannedRefinement(plan: Plan, resolved: ResolvedSweep, store: RefinementStore | null): Promise<PlannedRefinement | null> {

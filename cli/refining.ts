@@ -71,7 +71,7 @@ export class Refining {
     this.found = step.refinement();
     const wanted = step.cells.filter(({ key }) => !this.known.has(key));
     const underWay = await this.store.cellsInOpenShards(plan.sweep, wanted.map(({ key }) => key));
-    const shards = packShards(this.refinement.sweep, distinctCells(wanted.filter(({ key }) => !underWay.has(key))));
+    const shards = packShards(this.refinement.sweep, distinctCells(this.refinement.sweep, wanted.filter(({ key }) => !underWay.has(key))));
     const added = await this.store.extend({ plan, spec: this.spec, cells, shards, tables: this.refinement.addedTables, refinement: this.found });
     this.open = added === null ? 0 : added + underWay.size;
     if (added === null || added === 0) return;

@@ -15,7 +15,7 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
  * @throws TypeError for a number that JSON turns into null (NaN, infinities): an identity must not lose it.
  */
 export function canonicalJson(value: Plain): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (Array.isArray(value)) return value.every((item) => typeof item === 'string') ? JSON.stringify(value) : `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
     const fields = value as { readonly [key: string]: Plain | undefined };
     const texts = Object.keys(fields)

@@ -61,7 +61,7 @@ export function tableAt({ label, tables }: Pick<PlannedArm, 'label' | 'tables'>,
 interface PlannedCellCommon {
   readonly key: CellKey;
   readonly armId: ArmId;
-  /** Index into the spec's tasks. */
+  /** Index into the plan's tasks. */
   readonly task: number;
   readonly contextTokens: number;
   /** What the store knows: planned = to be computed. A cell that cannot fit its device class is planned as infeasible. */
@@ -73,14 +73,28 @@ interface PlannedCellCommon {
 }
 export type PlannedCell = OfTask<PlannedCellCommon>;
 
-/** A point of the grid that has no checkpoint. */
-export interface ExcludedPoint {
+/** A combination of method and length that has no checkpoint. */
+export interface MissingCheckpoint {
+  readonly model: string;
+  /** Label of the method. */
   readonly method: string;
   readonly continualPretrainContextTokens: number | null;
   /** Cells it would have had. */
   readonly cells: number;
   readonly reason: string;
 }
+
+/** Cells that a rule of the sweep file left out. */
+export interface LeftOut {
+  /** Its place in the file: `exclude[0]`, `where`. */
+  readonly rule: string;
+  readonly cells: number;
+  /** The rule as people read it. */
+  readonly reason: string;
+}
+
+/** Points of the grid that are no cells. */
+export type Excluded = MissingCheckpoint | LeftOut;
 
 export interface ShardCost {
   /** Input tokens of all prompts. */
@@ -124,10 +138,13 @@ export interface Plan {
   readonly dtype: ComputeDtype;
   readonly engineVersion: string;
   readonly arms: readonly PlannedArm[];
+  /** Those of the spec; of several models, those of the first, then those of the second. */
   readonly tasks: readonly ResolvedTask[];
   readonly cells: readonly PlannedCell[];
   readonly shards: readonly PlannedShard[];
-  readonly excluded: readonly ExcludedPoint[];
+  readonly excluded: readonly Excluded[];
+  /** What is odd about the grid but not wrong: a part to exclude that matches nothing. Absent where all is plain. */
+  readonly notices?: readonly string[];
   readonly counts: CellCounts;
   readonly cost: ShardCost;
 }

@@ -22,6 +22,17 @@ export interface KnownScore {
   readonly numbers: ScoredNumbers | null;
 }
 
+/** How fast one slot was, in FLOP/s, over finished shards. */
+export interface MeasuredRate {
+  /** All FLOPs over all seconds. */
+  readonly flopsPerSecond: number;
+  /** A tenth of the FLOPs were computed this slowly or more slowly. */
+  readonly slowFlopsPerSecond: number;
+  /** A tenth of the FLOPs were computed this fast or faster. */
+  readonly fastFlopsPerSecond: number;
+  readonly shards: number;
+}
+
 /** A digest of one file, kept by path, size and mtime so that weights are hashed once. */
 export interface FileDigest {
   readonly path: string;
@@ -174,8 +185,8 @@ export interface Submission {
 export interface Store {
   // planning
   knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>>;
-  /** By device class, FLOP/s of one slot with these checkpoints, from finished shards; a class without any is absent. */
-  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, number>>;
+  /** By device class, from finished shards of these checkpoints; a class without any is absent. */
+  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>>;
   fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null>;
   saveFileDigest(file: FileDigest): Promise<void>;
   submit(spec: SweepSpec, plan: Plan): Promise<Submission>;

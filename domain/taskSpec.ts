@@ -2,13 +2,14 @@
  * The tasks of a sweep file: needle, perplexity, attention.
  */
 import { z } from 'zod';
+import { axisSchema } from './axis.js';
 import { haystackSchema, needleSchema, templateSchema } from './promptSpec.js';
 
 const tokens = z.int().positive();
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).min(1);
 
 /** Every task may have context lengths of its own. */
-const contextTokens = list(tokens).optional().describe('Context lengths of this task, in place of those of the sweep.');
+const contextTokens = axisSchema(tokens).optional().describe('Context lengths of this task, in place of those of the sweep.');
 const probes = z.enum(['heads', 'summary']).default('heads').describe('heads also stores each probe per layer and head.');
 
 /** What colours a cell of a heat map; all are stored. */
@@ -30,8 +31,8 @@ const refineSchema = z
 export const needleTaskSchema = z.strictObject({
   kind: z.literal('needle'),
   contextTokens,
-  depths: list(z.number().min(0).max(1)).describe('Where the needle stands in the haystack: 0 at its start, 1 at its end.'),
-  seeds: list(z.int().nonnegative()).default([1]).describe('A repeat is another seed: it draws haystack and needle.'),
+  depths: axisSchema(z.number().min(0).max(1)).describe('Where the needle stands in the haystack: 0 at its start, 1 at its end.'),
+  seeds: axisSchema(z.int().nonnegative()).default([1]).describe('A repeat is another seed: it draws haystack and needle.'),
   haystack: haystackSchema,
   needle: needleSchema,
   template: templateSchema.default({ headIds: [0] }),
@@ -66,7 +67,7 @@ export const documentsSchema = z.discriminatedUnion('kind', [
     .strictObject({
       kind: z.literal('haystack'),
       haystack: haystackSchema,
-      seeds: list(z.int().nonnegative()).default([1]).describe('One document a seed.'),
+      seeds: axisSchema(z.int().nonnegative()).default([1]).describe('One document a seed.'),
       headIds: z.array(z.int().nonnegative()).default([0]).describe('Token ids before each document.'),
     })
     .describe('Documents drawn from a haystack: for models whose tokens are no text.'),

@@ -10,6 +10,10 @@ import { nameTable } from '../rope/tableDigest.js';
 
 export interface ArmParts {
   readonly model: string;
+  /** Whether the sweep has other models beside it: labels name it then. */
+  readonly severalModels: boolean;
+  /** Arms that were planned before. */
+  readonly taken: ReadonlySet<ArmId>;
   readonly folder: string;
   readonly weightsId: WeightsId;
   readonly weightFormat: string;
@@ -26,13 +30,17 @@ export interface ArmParts {
 }
 
 export function plannedArm(parts: ArmParts): PlannedArm {
-  const { model, folder, weightsId, weightFormat, provisional, warnings, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
+  const { model, severalModels, taken, folder, weightsId, weightFormat, provisional, warnings, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
   const tables = namedTables(method, geometry, contextTokens);
   // Where the table changes with the length, scales are those at the longest context.
   const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
+  const identity = { weightsId, method, geometry: { ...geometry } };
+  const armId = id<ArmId>(digest(identity));
+  const label = armLabel(method, continualPretrainContextTokens);
   return {
-    id: id<ArmId>(digest({ weightsId, method, geometry: { ...geometry } })),
-    label: armLabel(method, continualPretrainContextTokens),
+    // Two models may be one under two names.
+    id: taken.has(armId) ? id<ArmId>(digest({ ...identity, model })) : armId,
+    label: severalModels ? `${model}: ${label}` : label,
     model,
     checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }), ...(warnings.length > 0 && { warnings }) },
     method,

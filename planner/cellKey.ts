@@ -52,14 +52,19 @@ export function sharedIngredients<K extends TaskKind>(
   };
 }
 
-/** Hashes the shared part once; the function returned costs one short hash a cell (millions of cells are planned). */
-export function cellKeys(shared: SharedIngredients): (point: PointIngredients) => CellKey {
+/** Hashes what cells have in common once; one short hash a cell is left (millions of cells are planned). */
+export function cellKeys(shared: SharedIngredients): (tableDigest: TableDigest, contextTokens: number) => (axes: TaskAxes) => CellKey {
   const common = digest({ ...shared });
-  // Cells of all context lengths share their axes objects.
-  const texts = new WeakMap<TaskAxes, string>();
-  return ({ tableDigest, contextTokens, axes }) => {
-    const axesText = texts.get(axes) ?? canonicalJson({ ...axes });
-    texts.set(axes, axesText);
-    return id<CellKey>(hash('sha256', `${common}/${tableDigest}/${contextTokens}/${axesText}`, 'hex'));
+  return (tableDigest, contextTokens) => {
+    const place = `${common}/${tableDigest}/${contextTokens}/`;
+    return (axes) => id<CellKey>(hash('sha256', place + textOf(axes), 'hex'));
   };
+}
+
+/** Cells of all arms and context lengths share their axes objects. */
+const texts = new WeakMap<TaskAxes, string>();
+function textOf(axes: TaskAxes): string {
+  let text = texts.get(axes);
+  if (text === undefined) texts.set(axes, (text = canonicalJson({ ...axes })));
+  return text;
 }

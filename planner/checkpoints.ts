@@ -3,8 +3,9 @@
  */
 import { stat } from 'node:fs/promises';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import type { SweepSpec } from '../domain/spec.js';
+import type { ModelSpec } from '../domain/spec.js';
 import { RopesweepError } from '../domain/errors.js';
+import type { MissingCheckpoint } from '../domain/plan.js';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint.js';
 import { readConfig, type ConfigFile } from '../model/config.js';
 import { isGgufPath } from '../model/gguf.js';
@@ -15,7 +16,7 @@ import { continuedFolder } from './continued.js';
 import type { Findings } from './findings.js';
 import type { SpecPaths } from './paths.js';
 import type { Places } from './places.js';
-import type { MissingArm } from './resolved.js';
+import type { SurveyedArm } from './survey.js';
 
 /** What a plan needs of a checkpoint; `files` is null where it is planned from a config.json alone. */
 export interface FoundCheckpoint extends ConfigFile {
@@ -25,9 +26,7 @@ export interface FoundCheckpoint extends ConfigFile {
 }
 
 /** A combination whose checkpoint was found. */
-export interface FoundArm {
-  readonly method: Method;
-  readonly continualPretrainContextTokens: number | null;
+export interface FoundArm extends SurveyedArm {
   readonly checkpoint: FoundCheckpoint;
   /** Where the spec names the checkpoint. */
   readonly place: string;
@@ -35,11 +34,12 @@ export interface FoundArm {
 
 export interface FoundArms {
   readonly found: readonly FoundArm[];
-  readonly missing: readonly MissingArm[];
+  readonly missing: readonly MissingCheckpoint[];
 }
 
-interface Search {
-  readonly spec: SweepSpec;
+export interface ModelSearch {
+  readonly model: ModelSpec;
+  /** Of places within the model. */
   readonly at: Places;
   readonly paths: SpecPaths;
   readonly findings: Findings;
@@ -48,9 +48,9 @@ interface Search {
 }
 
 /** The base checkpoint; undefined, with the reason in the findings, if it cannot be used. */
-export async function openBase({ spec, at, paths, findings, modelsFolder }: Search): Promise<FoundCheckpoint | undefined> {
-  const { base, config } = spec.model;
-  return findings.collect(at(['model', 'base']), async () => {
+export async function openBase({ model, at, paths, findings, modelsFolder }: ModelSearch): Promise<FoundCheckpoint | undefined> {
+  const { base, config } = model;
+  return findings.collect(at(['base']), async () => {
     // A fetched model lies where ropesweep put it; every other path is the spec's.
     const named = resolveModelName(base, modelsFolder);
     const place = named === base ? await paths.resolve(base) : named;
@@ -69,53 +69,48 @@ const UNKNOWN_FORMAT = 'unknown';
 
 const opened = (checkpoint: Checkpoint): FoundCheckpoint => ({ ...checkpoint, files: checkpoint });
 
-/** Every method at every continual-pretrain length, in the order of the spec. */
-export async function findArms(
-  search: Search,
-  base: FoundCheckpoint,
-  geometry: RopeGeometry,
-  methods: readonly Method[],
-): Promise<FoundArms> {
-  const { spec, at, paths, findings } = search;
+/** The checkpoints of combinations, in their order. */
+export async function findArms(search: ModelSearch, base: FoundCheckpoint, geometry: RopeGeometry, wanted: readonly SurveyedArm[], longestTokens: number): Promise<FoundArms> {
+  const { model, at, paths, findings } = search;
   const found: FoundArm[] = [];
-  const missing: MissingArm[] = [];
+  const missing: MissingCheckpoint[] = [];
   /** Folder as written -> the arm that has it. */
   const taken = new Map<string, string>();
-  for (const method of methods) {
-    for (const length of spec.continualPretrainContextTokens) {
-      if (length === null) {
-        found.push({ method, continualPretrainContextTokens: null, checkpoint: base, place: at(['model', 'base']) });
-        continue;
-      }
-      const exclude = (reason: string) => missing.push({ method: methodLabel(method), continualPretrainContextTokens: length, reason });
-      const named = continuedFolder(spec.model.continued, method, length);
-      if ('reason' in named) {
-        exclude(named.reason);
-        continue;
-      }
-      const place = at(named.at);
-      const label = armLabel(method, length);
-      const other = taken.get(named.written);
-      if (other !== undefined) {
-        findings.add('SPEC_INVALID', {
-          where: place,
-          what: `"${other}" and "${label}" would both use ${named.written}`,
-          mend: 'Tell the folders apart: {method}, {length} and {factor} in the pattern, or a list whose methods are labels ("ntk 4").',
-        });
-        continue;
-      }
-      taken.set(named.written, label);
-      const checkpoint = await findings.collect(place, async () => {
-        const folder = await paths.resolve(named.written);
-        if (await isCheckpoint(folder)) return opened(await openCheckpoint(folder));
-        // Where the base is not here, neither is what was made of it.
-        return base.files === null ? { ...base, folder } : null;
+  for (const arm of wanted) {
+    const { method, cells } = arm;
+    const length = arm.point.continualPretrainContextTokens;
+    if (length === null) {
+      found.push({ ...arm, checkpoint: base, place: at(['base']) });
+      continue;
+    }
+    const exclude = (reason: string) => missing.push({ model: model.name, method: methodLabel(method), continualPretrainContextTokens: length, cells, reason });
+    const named = continuedFolder(model.continued, method, length);
+    if ('reason' in named) {
+      exclude(named.reason);
+      continue;
+    }
+    const place = at(named.at);
+    const label = armLabel(method, length);
+    const other = taken.get(named.written);
+    if (other !== undefined) {
+      findings.add('SPEC_INVALID', {
+        where: place,
+        what: `"${other}" and "${label}" would both use ${named.written}`,
+        mend: 'Tell the folders apart: {method}, {length} and {factor} in the pattern, or a list whose methods are labels ("ntk 4").',
       });
-      if (checkpoint === null) exclude(`there is no folder ${named.written}`);
-      else if (checkpoint !== undefined) {
-        if (checkpoint.files !== null) checkContinued(findings, place, checkpoint, base, geometry, method, spec);
-        found.push({ method, continualPretrainContextTokens: length, checkpoint, place });
-      }
+      continue;
+    }
+    taken.set(named.written, label);
+    const checkpoint = await findings.collect(place, async () => {
+      const folder = await paths.resolve(named.written);
+      if (await isCheckpoint(folder)) return opened(await openCheckpoint(folder));
+      // Where the base is not here, neither is what was made of it.
+      return base.files === null ? { ...base, folder } : null;
+    });
+    if (checkpoint === null) exclude(`there is no folder ${named.written}`);
+    else if (checkpoint !== undefined) {
+      if (checkpoint.files !== null) checkContinued(findings, place, checkpoint, base, geometry, method, longestTokens);
+      found.push({ ...arm, checkpoint, place });
     }
   }
   return { found, missing };
@@ -129,7 +124,7 @@ function checkContinued(
   base: FoundCheckpoint,
   geometry: RopeGeometry,
   method: Method,
-  spec: SweepSpec,
+  longestTokens: number,
 ): void {
   const differing = (Object.keys(base.config) as (keyof typeof base.config)[]).filter((field) => JSON.stringify(base.config[field]) !== JSON.stringify(checkpoint.config[field]));
   if (differing.length > 0) {
@@ -142,9 +137,8 @@ function checkContinued(
     });
     return;
   }
-  const length = Math.max(...spec.contextTokens);
-  const own = tableAtLength(checkpoint.ropeSettings, checkpoint.geometry, length).digest;
-  const accepted = [tableAtLength(method, geometry, length), tableAtLength({ name: 'none' }, geometry, length)];
+  const own = tableAtLength(checkpoint.ropeSettings, checkpoint.geometry, longestTokens).digest;
+  const accepted = [tableAtLength(method, geometry, longestTokens), tableAtLength({ name: 'none' }, geometry, longestTokens)];
   if (!accepted.some((table) => table.digest === own)) {
     findings.add('CHECKPOINT_INVALID', {
       where: place,

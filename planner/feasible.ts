@@ -19,11 +19,16 @@ export type Foresight = (cell: GridCell) => Foreseen;
 /** Looks once at each arm's architecture, task and length. */
 export function foresee({ arms, tasks, device, dtype }: ResolvedSweep): Foresight {
   const known = new Map<string, Foreseen>();
-  return ({ arm, task, contextTokens }) => {
+  let last: { readonly cell: GridCell; readonly foreseen: Foreseen } | undefined;
+  return (cell) => {
+    const { arm, task, contextTokens } = cell;
+    // Cells of a length stand together.
+    if (last?.cell.arm === arm && last.cell.task === task && last.cell.contextTokens === contextTokens) return last.foreseen;
     const place = `${arm}/${task}/${contextTokens}`;
-    const found = known.get(place) ?? look(arm, task, contextTokens);
-    known.set(place, found);
-    return found;
+    const foreseen = known.get(place) ?? look(arm, task, contextTokens);
+    known.set(place, foreseen);
+    last = { cell, foreseen };
+    return foreseen;
   };
 
   function look(arm: number, task: number, contextTokens: number): Foreseen {

@@ -6,7 +6,9 @@ import { RopesweepError, type ErrorCode, type Problem } from '../domain/errors.j
 export class Findings {
   private readonly found: { readonly code: ErrorCode; readonly problem: Problem }[] = [];
 
+  /** What several models of a sweep bring up alike is said once. */
   add(code: ErrorCode, problem: Problem): void {
+    if (this.found.some((other) => other.problem.where === problem.where && other.problem.what === problem.what)) return;
     this.found.push({ code, problem });
   }
 

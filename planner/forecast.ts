@@ -1,12 +1,14 @@
 /**
  * What the cells of a plan that have no numbers yet would take on every device class: memory and hours.
  *
- *   hours = FLOPs / rate / 3600     rate: measured by finished cells of the class, else the class's assumption
+ *   hours = FLOPs / rate / 3600     rate: measured by finished shards of the class, else the class's assumption
+ *   their spread                    the same at the rates that a tenth of the measured FLOPs did not reach, and exceeded
  */
 import type { DeviceClass } from '../domain/device.js';
 import type { ComputeDtype } from '../domain/engine.js';
 import { isMeasured } from '../domain/states.js';
-import type { Plan } from '../domain/plan.js';
+import type { Plan, ShardCost } from '../domain/plan.js';
+import type { MeasuredRate } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { totalCost } from './cost.js';
 import { classesOf, dtypeOn } from './device.js';
@@ -27,42 +29,54 @@ export interface ClassForecast {
   readonly cells: number;
   /** Cells that the class cannot hold. */
   readonly infeasible: number;
-  /** Of the cells that fit. */
+  /** Of the cells that fit: tokens of all prompts, and those computed once what prompts share is computed once. */
+  readonly promptTokens: number;
   readonly distinctTokens: number;
   readonly flops: number;
+  /** Largest keys and values. */
+  readonly kvBytes: number;
+  readonly resultBytes: number;
   readonly rate: Rate | null;
   /** Hours of one device for the cells that fit; null where none does or no rate is known. */
   readonly hours: number | null;
+  /** Where they may lie; null where the rate was not measured. */
+  readonly hoursSpread: { readonly least: number; readonly most: number } | null;
 }
 
 export interface Rate {
   readonly flopsPerSecond: number;
-  /** Whether finished cells of the class gave it; else it is the class's assumption. */
+  /** Whether finished shards of the class gave it; else it is the class's assumption. */
   readonly measured: boolean;
+  /** What it was measured by. */
+  readonly spread: Pick<MeasuredRate, 'slowFlopsPerSecond' | 'fastFlopsPerSecond' | 'shards'> | null;
 }
 
-/** By device class, the rate of finished cells in FLOP/s; a class without any is absent. */
-export type MeasuredRates = ReadonlyMap<string, number>;
+/** By device class; a class without finished shards is absent. */
+export type MeasuredRates = ReadonlyMap<string, MeasuredRate>;
 
 /** Classes that are told whatever the sweep names. */
 const SHOWN_PROVIDERS: readonly DeviceClass['provider'][] = ['cpu', 'cuda'];
 
 /** One forecast a class, the built-in ones by memory after the spec's own. */
 export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
-  const open = distinctCells(grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned')));
+  const open = distinctCells(resolved, grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned')));
   const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass);
   return shown.flatMap((device) => {
     const dtype = dtypeOn(device, spec.dtype, resolved.arms[0]?.arm.checkpoint.weightFormat ?? '');
-    return dtype === null ? [] : [forecastOn({ ...resolved, device, dtype }, open, rates)];
+    // What the plan itself computes is packed already.
+    const packed = device.name === resolved.device.name && dtype === resolved.dtype && open.length === plan.counts.new ? plan.cost : null;
+    return dtype === null ? [] : [forecastOn({ ...resolved, device, dtype }, open, packed, rates)];
   });
 }
 
-function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: MeasuredRates): ClassForecast {
+function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], packed: ShardCost | null, rates: MeasuredRates): ClassForecast {
   const { device, dtype } = resolved;
   const foresight = foresee(resolved);
   const fitting = open.filter((cell) => foresight(cell).refusal === null);
-  const { distinctTokens, flops } = totalCost(packShards(resolved, fitting).map(({ cost }) => cost));
+  const { promptTokens, distinctTokens, flops, kvBytes, resultBytes } = packed ?? totalCost(packShards(resolved, fitting).map(({ cost }) => cost));
   const rate = rateOf(device, dtype, rates);
+  const hoursAt = (flopsPerSecond: number): number => flops / flopsPerSecond / 3600;
+  const known = rate === null || fitting.length === 0 ? null : rate;
   return {
     deviceClass: device.name,
     dtype,
@@ -71,10 +85,14 @@ function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], rates: M
     peakBytes: open.reduce((most, cell) => Math.max(most, foresight(cell).peakBytes), 0),
     cells: open.length,
     infeasible: open.length - fitting.length,
+    promptTokens,
     distinctTokens,
     flops,
+    kvBytes,
+    resultBytes,
     rate,
-    hours: rate === null || fitting.length === 0 ? null : flops / rate.flopsPerSecond / 3600,
+    hours: known && hoursAt(known.flopsPerSecond),
+    hoursSpread: known?.spread == null ? null : { least: hoursAt(known.spread.fastFlopsPerSecond), most: hoursAt(known.spread.slowFlopsPerSecond) },
   };
 }
 
@@ -83,8 +101,11 @@ const FLOAT32_SHARE = 1 / 16;
 
 function rateOf({ name, provider, assumedFlopsPerSecond }: DeviceClass, dtype: ComputeDtype, rates: MeasuredRates): Rate | null {
   const measured = rates.get(name);
-  if (measured !== undefined) return { flopsPerSecond: measured, measured: true };
+  if (measured !== undefined) {
+    const { flopsPerSecond, ...spread } = measured;
+    return { flopsPerSecond, measured: true, spread };
+  }
   return assumedFlopsPerSecond === null
     ? null
-    : { flopsPerSecond: provider === 'cuda' && dtype === 'f32' ? assumedFlopsPerSecond * FLOAT32_SHARE : assumedFlopsPerSecond, measured: false };
+    : { flopsPerSecond: provider === 'cuda' && dtype === 'f32' ? assumedFlopsPerSecond * FLOAT32_SHARE : assumedFlopsPerSecond, measured: false, spread: null };
 }

@@ -61,8 +61,19 @@ function describeUnion(issue: Of<'invalid_union'>, tree: unknown, path: SpecPath
       ? [{ path, what: `"${value}" needs parameters`, mend: `Write {name: ${value}, ${value === 'custom' ? 'file: table.json' : 'factor: 8'}}; only none stands alone.` }]
       : [{ path, what: `unknown method "${value}"`, mend: suggestion(value, METHOD_NAMES) }];
   }
+  const fitting = branchesOfKind(issue.errors, value);
+  if (fitting.length === 1) return (fitting[0] ?? []).flatMap((inner) => describeIssue(inner, tree, path));
   const wanted = issue.errors.flat().map((inner) => (inner.code === 'invalid_type' ? expected(inner.expected) : inner.code === 'invalid_value' ? inner.values.map(String).join(', ') : inner.message));
   return [{ path, what: `${shown(value)} is neither ${wanted.join(' nor ')}`, mend: `Write ${wanted.join(' or ')}.` }];
+}
+
+/** Branches that take a value of this kind (or, of a single value, a list of such): their complaints are the ones to tell. */
+function branchesOfKind(branches: readonly (readonly Issue[])[], value: unknown): (readonly Issue[])[] {
+  const asks = (type: string) => (branch: readonly Issue[]): boolean => branch.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type' && inner.expected === type);
+  const isPlain = typeof value !== 'object' || value === null;
+  const plain = branches.filter((branch) => !asks('array')(branch) && !asks('object')(branch) && branch.every((inner) => inner.code !== 'invalid_union'));
+  if (isPlain) return plain.length > 0 ? plain : branches.filter(asks('array'));
+  return branches.filter((branch) => branch.every((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'));
 }
 
 const NOUNS: Readonly<Record<string, string>> = { methods: 'method', tasks: 'task kind', haystack: 'haystack kind', needle: 'needle kind' };

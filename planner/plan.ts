@@ -6,18 +6,17 @@ import { createHash } from 'node:crypto';
 import { engineVersion } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
-import { id, type CellKey, type SweepId } from '../domain/ids.js';
-import type { CellCounts, ExcludedPoint, Plan, PlannedCell } from '../domain/plan.js';
+import { id, type ArmId, type CellKey, type SweepId } from '../domain/ids.js';
+import type { CellCounts, Excluded, Plan, PlannedCell } from '../domain/plan.js';
 import type { KnownCell } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
-import { isMeasured, type CellState } from '../domain/states.js';
+import type { CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
 import { foresee, type Foresight } from './feasible.js';
 import { distinctCells, expandGrid, type GridCell } from './grid.js';
 import { isRefined } from './refineDesign.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
-import { cellsOfTask } from './tasks/registry.js';
 
 /** The engine version that outcomes of this sweep's device class belong to: what the store is asked with. */
 export const plannedEngineVersion = ({ device }: Pick<ResolvedSweep, 'device'>): string => engineVersion(device.provider);
@@ -34,8 +33,8 @@ export function buildPlan(
 ): Plan {
   const foresight = foresee(resolved);
   const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), foresight));
-  const shards = packShards(resolved, distinctCells(grid.filter((_, index) => cells[index]?.state === 'planned')));
-  const excluded = excludedPoints(spec, resolved);
+  const shards = packShards(resolved, distinctCells(resolved, grid.filter((_, index) => cells[index]?.state === 'planned')));
+  const excluded = [...resolved.missing, ...resolved.leftOut];
   return {
     sweep: id<SweepId>(spec.name),
     digest: planDigest(spec, resolved, grid),
@@ -47,32 +46,43 @@ export function buildPlan(
     cells,
     shards,
     excluded,
+    ...(resolved.notices.length > 0 && { notices: resolved.notices }),
     counts: countCells(cells, excluded),
     cost: totalCost(shards.map((shard) => shard.cost)),
   };
 }
 
 function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, foresight: Foresight): PlannedCell {
-  const { arm: index, ...rest } = cell;
-  const armId = resolved.arms[index]?.arm.id;
-  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${index}` });
+  const armId = resolved.arms[cell.arm]?.arm.id;
+  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${cell.arm}` });
   const refusal = known === undefined ? foresight(cell).refusal : null;
-  if (refusal !== null) return { ...rest, armId, state: 'infeasible', reason: refusal.what, foreseen: refusal.code };
-  return { ...rest, armId, state: known?.state ?? 'planned', ...(known?.reason != null && { reason: known.reason }) };
+  if (refusal !== null) return { ...withState(cell, armId, 'infeasible'), reason: refusal.what, foreseen: refusal.code };
+  const planned = withState(cell, armId, known?.state ?? 'planned');
+  return known?.reason == null ? planned : { ...planned, reason: known.reason };
 }
 
-/** A missing checkpoint's method is known by its label alone: its cells are counted as those of a fixed table. */
-const excludedPoints = (spec: SweepSpec, resolved: ResolvedSweep): ExcludedPoint[] =>
-  resolved.missing.map((missing) => ({ ...missing, cells: spec.tasks.reduce((sum, task) => sum + cellsOfTask(task, spec, false), 0) }));
+/** Written out: of millions of cells, copies of all fields but one would take most of the time. */
+function withState(cell: GridCell, armId: ArmId, state: CellState): PlannedCell {
+  const { key, task, contextTokens } = cell;
+  switch (cell.taskKind) {
+    case 'needle':
+      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+    case 'perplexity':
+      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+    case 'attention':
+      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+  }
+}
 
-function countCells(cells: readonly PlannedCell[], excluded: readonly ExcludedPoint[]): CellCounts {
-  const count = (has: (state: CellState) => boolean) => cells.reduce((sum, { state }) => sum + (has(state) ? 1 : 0), 0);
+function countCells(cells: readonly PlannedCell[], excluded: readonly Excluded[]): CellCounts {
+  const counts: Record<CellState, number> = { planned: 0, measured: 0, diverged: 0, infeasible: 0, failed: 0 };
+  for (const { state } of cells) counts[state] += 1;
   return {
     total: cells.length,
-    new: count((state) => state === 'planned'),
-    cached: count(isMeasured),
-    failed: count((state) => state === 'failed'),
-    infeasible: count((state) => state === 'infeasible'),
+    new: counts.planned,
+    cached: counts.measured + counts.diverged,
+    failed: counts.failed,
+    infeasible: counts.infeasible,
     excluded: excluded.reduce((sum, point) => sum + point.cells, 0),
   };
 }
@@ -83,7 +93,7 @@ function countCells(cells: readonly PlannedCell[], excluded: readonly ExcludedPo
  */
 function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[]): string {
   const cells = createHash('sha256');
-  for (const cell of grid) cells.update(cell.key);
+  for (const some of chunks(grid)) cells.update(some.map(({ key }) => key).join(''));
   return digest({
     sweep: spec.name,
     deviceClass: spec.deviceClass,
@@ -102,4 +112,10 @@ function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly Gri
     // How a task is refined, where one is; what refinement found is no part of a plan.
     ...(spec.tasks.some(isRefined) && { refine: spec.tasks.map((task) => (isRefined(task) ? { ...task.refine } : null)) }),
   } satisfies Plain);
+}
+
+const CHUNK = 1_000;
+
+function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
 }

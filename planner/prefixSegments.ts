@@ -57,6 +57,31 @@ function compare(a: PromptLayout, b: PromptLayout): { readonly shared: number; r
   }
 }
 
+/**
+ * Distinct prefix tokens of prompts of one seed that come little by little.
+ *
+ * In the order of their symbols a prompt between two others parts from each of them where it parts from the nearer one, so
+ * it adds its tokens beyond that, and nothing of the others changes.
+ */
+export class GrowingPrefixes {
+  private readonly sorted: PromptLayout[] = [];
+  tokens = 0;
+
+  add(layout: PromptLayout): void {
+    let [from, to] = [0, this.sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      const other = this.sorted[middle];
+      if (other !== undefined && compare(other, layout).order <= 0) from = middle + 1;
+      else to = middle;
+    }
+    const [before, after] = [this.sorted[from - 1], this.sorted[from]];
+    const shared = Math.max(before === undefined ? 0 : compare(before, layout).shared, after === undefined ? 0 : compare(after, layout).shared);
+    this.tokens += layout.contextTokens - shared;
+    this.sorted.splice(from, 0, layout);
+  }
+}
+
 /** Sequences that share nothing, or on a device that keeps nothing. */
 export const wholeSegments = (lengths: readonly number[]): Segment[] => lengths.map((end) => ({ start: 0, end }));
 

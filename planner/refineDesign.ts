@@ -5,6 +5,7 @@
  * The fine grid holds the task's context lengths and the multiples of `toleranceTokens` between them, so two neighbours are
  * never further apart than the tolerance. Its seeds are the task's own and the whole numbers after the largest of them.
  */
+import { axisValues } from '../domain/axis.js';
 import { normalQuantile } from '../domain/normalQuantile.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { TaskSpec, TaskSpecOf } from '../domain/taskSpec.js';
@@ -50,7 +51,7 @@ export const isRefined = (task: TaskSpec): task is RefinedSpec => task.kind === 
 
 /** Seeds that a refined task may use; those of the spec where it is not refined. */
 export function seedPool({ seeds, refine }: Pick<NeedleSpec, 'seeds' | 'refine'>): number[] {
-  const own = ascending(seeds);
+  const own = ascending(axisValues(seeds));
   const after = (own.at(-1) ?? 0) + 1;
   return [...own, ...Array.from({ length: Math.max(0, (refine?.maximumSeeds ?? 0) - own.length) }, (_, index) => after + index)];
 }
@@ -58,9 +59,9 @@ export function seedPool({ seeds, refine }: Pick<NeedleSpec, 'seeds' | 'refine'>
 /** @param contextTokens of the task, ascending; those that its arms can hold */
 export function refineDesign(spec: RefinedSpec, contextTokens: readonly number[]): RefineDesign {
   const { refine } = spec;
-  const depths = ascending(spec.depths);
+  const depths = ascending(axisValues(spec.depths));
   const seeds = seedPool(spec);
-  const looks = lookSeeds(spec.seeds.length, seeds.length);
+  const looks = lookSeeds(axisValues(spec.seeds).length, seeds.length);
   const fine = fineLengths(contextTokens, refine.toleranceTokens);
   const frontiers = refine.perDepth ? depths.length : 1;
   return {
@@ -95,7 +96,7 @@ function fineLengths(grid: readonly number[], tolerance: number): number[] {
 /** As the spec says, or what a search takes whose every length needs all seeds: its halvings and the two ends. */
 export function maximumCells({ refine, depths, seeds }: RefinedSpec, contextTokens: readonly number[]): number {
   const halvings = Math.ceil(Math.log2(Math.max(1, widestGap(contextTokens) / refine.toleranceTokens)));
-  return refine.maximumCells ?? (halvings + 2) * depths.length * Math.max(refine.maximumSeeds, seeds.length);
+  return refine.maximumCells ?? (halvings + 2) * axisValues(depths).length * Math.max(refine.maximumSeeds, axisValues(seeds).length);
 }
 
 /** A share of `maximumCells`: known before anything is measured, so that what is drawn depends on no outcome. */
@@ -112,7 +113,7 @@ function auditPoints(
   const random = randomStream('refine audit', 0);
   const population = fine.length * depths.length * seeds.length;
   const inGrid = new Set(grid);
-  const ownSeeds = new Set(spec.seeds);
+  const ownSeeds = new Set(axisValues(spec.seeds));
   const free = population - grid.length * depths.length * ownSeeds.size;
   const drawn = new Map<number, RefinePoint>();
   while (drawn.size < Math.min(count, free)) {
@@ -127,7 +128,7 @@ function auditPoints(
 /** Cells that refinement may add to those of the grid. */
 export function checkRefineSize(spec: SweepSpec, gridCells: number, arms: number, at: Places, findings: Findings): void {
   const added = spec.tasks.filter(isRefined).reduce((sum, task) => {
-    const lengths = ascending(task.contextTokens ?? spec.contextTokens);
+    const lengths = ascending(axisValues(task.contextTokens ?? spec.contextTokens));
     return sum + arms * (maximumCells(task, lengths) + auditCells(task, lengths));
   }, 0);
   if (added === 0 || gridCells > spec.cellLimit || gridCells + added <= spec.cellLimit) return;
@@ -139,12 +140,21 @@ export function checkRefineSize(spec: SweepSpec, gridCells: number, arms: number
 }
 
 /** What of `refine` does not go with the rest of its task. */
-export function checkRefine(spec: SweepSpec, task: NeedleSpec, index: number, at: Places, findings: Findings): void {
+export function checkRefine(spec: SweepSpec, task: NeedleSpec, index: number, isIrregular: boolean, at: Places, findings: Findings): void {
   const { refine } = task;
   if (refine === undefined) return;
-  const lengths = ascending(task.contextTokens ?? spec.contextTokens);
+  const lengths = ascending(axisValues(task.contextTokens ?? spec.contextTokens));
   const here = (...path: string[]) => at(['tasks', index, 'refine', ...path]);
   const [shortest] = lengths;
+  const { length: depths } = axisValues(task.depths);
+  const { length: seeds } = axisValues(task.seeds);
+  if (isIrregular) {
+    findings.add('SPEC_INVALID', {
+      where: here(),
+      what: 'a frontier is looked for among all depths and seeds, and rules that read depth, seed or document, or included points, leave other ones',
+      mend: 'Let rules read lengths, methods and models alone, or give the task contextTokens, depths and seeds of its own.',
+    });
+  }
   if (lengths.length < 2) {
     findings.add('SPEC_INVALID', {
       where: here(),
@@ -158,18 +168,18 @@ export function checkRefine(spec: SweepSpec, task: NeedleSpec, index: number, at
       mend: `Use fewer than ${widestGap(lengths)} tokens, or context lengths that are further apart.`,
     });
   }
-  if (refine.maximumSeeds < task.seeds.length) {
+  if (refine.maximumSeeds < seeds) {
     findings.add('SPEC_INVALID', {
       where: here('maximumSeeds'),
-      what: `${refine.maximumSeeds} are fewer than the ${task.seeds.length} seeds of the task`,
-      mend: `Use at least ${task.seeds.length}, or fewer seeds.`,
+      what: `${refine.maximumSeeds} are fewer than the ${seeds} seeds of the task`,
+      mend: `Use at least ${seeds}, or fewer seeds.`,
     });
   }
-  const firstLook = task.depths.length * task.seeds.length;
+  const firstLook = depths * seeds;
   if (refine.maximumCells !== undefined && refine.maximumCells < firstLook) {
     findings.add('SPEC_INVALID', {
       where: here('maximumCells'),
-      what: `one context length takes ${firstLook} cells (${task.depths.length} depths, ${task.seeds.length} seeds), the limit is ${refine.maximumCells}`,
+      what: `one context length takes ${firstLook} cells (${depths} depths, ${seeds} seeds), the limit is ${refine.maximumCells}`,
       mend: `Use at least ${firstLook}.`,
     });
   }

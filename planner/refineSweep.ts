@@ -4,6 +4,7 @@
  * A pure function of the resolved sweep and of what the store knows of the cells it asked for. The caller asks the store
  * for `unknown`, and calls again until the store knows none of them: then those are the cells to compute.
  */
+import { axisValues } from '../domain/axis.js';
 import type { ArmId, CellKey } from '../domain/ids.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { NamedTable } from '../domain/plan.js';
@@ -73,14 +74,14 @@ export class SweepRefinement {
   step(known: ReadonlyMap<CellKey, KnownScore>): RefineStep {
     const cells: RefineCell[] = [];
     const unknown = new Set<CellKey>();
-    const searched = this.tasks.map((task) => ({ task, arms: this.arms.map((_, arm) => this.refineArm(arm, task, known, cells, unknown)) }));
+    const searched = this.tasks.map((task) => ({ task, arms: this.armsOf(task).map((arm) => this.refineArm(arm, task, known, cells, unknown)) }));
     const refinement = () => searched.map(({ task, arms }) => ({
       task: task.index,
       toleranceTokens: task.spec.refine.toleranceTokens,
       threshold: task.spec.refine.threshold,
       confidence: task.spec.refine.confidence,
-      maximumCells: maximumCells(task.spec, task.contextTokens),
-      auditCells: auditCells(task.spec, task.contextTokens),
+      maximumCells: maximumCells(task.spec, task.grid.contextTokens),
+      auditCells: auditCells(task.spec, task.grid.contextTokens),
       arms: arms.map((count) => count()),
     }));
     return { cells, unknown: [...unknown], refinement };
@@ -123,22 +124,29 @@ export class SweepRefinement {
 
   /** Lengths that the device class cannot hold are not refined between. */
   private designOf(index: number, task: RefinedTask): RefineDesign {
-    const [depth = 0] = task.spec.depths;
-    const [seed = 1] = task.spec.seeds;
+    const [depth = 0] = axisValues(task.spec.depths);
+    const [seed = 1] = axisValues(task.spec.seeds);
     const cellAt = this.cellsOf(index, task);
-    const lengths = task.contextTokens.filter((contextTokens) => this.foresight(cellAt({ contextTokens, depth, seed })).refusal === null);
+    const { point, arm } = this.armAt(index);
+    const left = this.resolved.selection.lay(point, task.grid, tableDependsOnLength(arm.method)).keys();
+    const lengths = [...left].filter((contextTokens) => this.foresight(cellAt({ contextTokens, depth, seed })).refusal === null);
     const place = `${task.index}/${lengths.join()}`;
     const design = this.designs.get(place) ?? refineDesign(task.spec, lengths);
     this.designs.set(place, design);
     return design;
   }
 
+  /** Indices of the arms of the task's model that have cells of it. */
+  private armsOf({ model, grid }: RefinedTask): number[] {
+    return this.arms.flatMap(({ point, arm }, index) => (point.modelPosition === model && this.resolved.selection.lay(point, grid, tableDependsOnLength(arm.method)).size > 0 ? [index] : []));
+  }
+
   private cellsOf(index: number, { index: task, task: resolved }: RefinedTask): (point: RefinePoint) => GridCellOf<'needle'> {
     const { arm } = this.armAt(index);
-    const keyOf = cellKeys(sharedIngredients(arm, 'needle', resolved, this.resolved));
+    const keyAt = cellKeys(sharedIngredients(arm, 'needle', resolved, this.resolved));
     return ({ contextTokens, depth, seed }) => {
       const axes = { depth, seed };
-      return { key: keyOf({ tableDigest: this.tableOf(index, contextTokens).digest, contextTokens, axes }), arm: index, task, contextTokens, taskKind: 'needle', axes };
+      return { key: keyAt(this.tableOf(index, contextTokens).digest, contextTokens)(axes), arm: index, task, contextTokens, taskKind: 'needle', axes };
     };
   }
 
@@ -159,7 +167,7 @@ export class SweepRefinement {
   }
 
   private flopsOf(cells: readonly GridCell[]): number {
-    return totalCost(packShards(this.sweep, distinctCells(cells)).map(({ cost }) => cost)).flops;
+    return totalCost(packShards(this.sweep, distinctCells(this.sweep, cells)).map(({ cost }) => cost)).flops;
   }
 
   /** Of one seed times their number: prompts of two seeds share nothing but their head. */
@@ -178,7 +186,7 @@ export class SweepRefinement {
 }
 
 const gridPoints = ({ grid, depths }: RefineDesign, { seeds }: RefinedSpec): RefinePoint[] =>
-  grid.flatMap((contextTokens) => depths.flatMap((depth) => seeds.map((seed) => ({ contextTokens, depth, seed }))));
+  grid.flatMap((contextTokens) => depths.flatMap((depth) => axisValues(seeds).map((seed) => ({ contextTokens, depth, seed }))));
 
 /** A cell passes where its whole answer was retrieved; output that is not finite retrieved nothing. */
 function outcome({ state, numbers }: KnownScore, criterion: Criterion): CellOutcome {

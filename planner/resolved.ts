@@ -4,31 +4,32 @@
 import type { DeviceClass } from '../domain/device.js';
 import type { ComputeDtype } from '../domain/engine.js';
 import type { RopeGeometry } from '../domain/method.js';
-import type { PlannedArm } from '../domain/plan.js';
+import type { LeftOut, MissingCheckpoint, PlannedArm } from '../domain/plan.js';
 import type { ModelConfig } from '../model/config.js';
+import type { ArmPoint, Selection } from './selection.js';
 import type { PlannedTask } from './tasks/registry.js';
 
 export interface ResolvedArm {
   readonly arm: PlannedArm;
+  /** As conditions name it. */
+  readonly point: ArmPoint;
   /** Architecture of its checkpoint: what costs are counted from. */
   readonly config: ModelConfig;
   /** What its tables are made from: refinement needs them at lengths that the spec does not name. */
   readonly geometry: RopeGeometry;
 }
 
-/** A combination of method and continual-pretrain length that has no checkpoint. */
-export interface MissingArm {
-  /** Label of the method. */
-  readonly method: string;
-  readonly continualPretrainContextTokens: number | null;
-  readonly reason: string;
-}
-
 export interface ResolvedSweep {
-  /** Methods in the order of the spec, each at its continual-pretrain lengths. */
+  /** By model, methods in the order of the spec, each at its continual-pretrain lengths. */
   readonly arms: readonly ResolvedArm[];
+  /** By model, in the order of the spec. */
   readonly tasks: readonly PlannedTask[];
-  readonly missing: readonly MissingArm[];
+  readonly missing: readonly MissingCheckpoint[];
+  readonly selection: Selection;
+  /** Cells that conditions leave out. */
+  readonly leftOut: readonly LeftOut[];
+  /** What is odd but not wrong. */
+  readonly notices: readonly string[];
   readonly device: DeviceClass;
   /** As resolved for the device class and the checkpoints. */
   readonly dtype: ComputeDtype;

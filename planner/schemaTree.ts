@@ -12,6 +12,9 @@ export interface SchemaNode {
   readonly anyOf?: readonly SchemaNode[];
   readonly oneOf?: readonly SchemaNode[];
   readonly const?: unknown;
+  /** `#/definitions/NAME` */
+  readonly $ref?: string;
+  readonly definitions?: Readonly<Record<string, SchemaNode>>;
 }
 
 /** Draft 7, which editors' YAML support reads best; of what a person writes, so that defaults need not be given. */
@@ -29,19 +32,21 @@ export function sweepSchemaTree(): SchemaNode {
 
 /** Keys that the schema knows at a path of `value`, following the branch whose constants match. */
 export function knownKeys(path: SpecPath, value: unknown): string[] {
-  let nodes: readonly SchemaNode[] = [sweepSchemaTree()];
+  const tree = sweepSchemaTree();
+  const named = (node: SchemaNode): SchemaNode => tree.definitions?.[node.$ref?.split('/').at(-1) ?? ''] ?? node;
+  let nodes: readonly SchemaNode[] = [tree];
   let here = value;
   for (const part of path) {
-    nodes = branches(nodes, here).flatMap((node) => (typeof part === 'number' ? node.items : node.properties?.[part]) ?? []);
+    nodes = branches(nodes, here, named).flatMap((node) => (typeof part === 'number' ? node.items : node.properties?.[part]) ?? []);
     here = (here as Record<string | number, unknown> | null | undefined)?.[part];
   }
-  return [...new Set(branches(nodes, here).flatMap((node) => Object.keys(node.properties ?? {})))];
+  return [...new Set(branches(nodes, here, named).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
-function branches(nodes: readonly SchemaNode[], value: unknown): SchemaNode[] {
-  return nodes.flatMap((node) => {
+function branches(nodes: readonly SchemaNode[], value: unknown, named: (node: SchemaNode) => SchemaNode): SchemaNode[] {
+  return nodes.map(named).flatMap((node) => {
     const options = node.anyOf ?? node.oneOf;
-    return options === undefined ? [node] : branches(options, value).filter((option) => matches(option, value));
+    return options === undefined ? [node] : branches(options, value, named).filter((option) => matches(option, value));
   });
 }
 

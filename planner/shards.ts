@@ -13,12 +13,12 @@
 import { RopesweepError } from '../domain/errors.js';
 import { groupBy } from '../domain/groupBy.js';
 import { digest } from '../domain/identity.js';
-import { id, type CellKey, type ShardId } from '../domain/ids.js';
-import { tableAt, type PlannedShard } from '../domain/plan.js';
+import { id, type ShardId } from '../domain/ids.js';
+import { tableAt, type PlannedShard, type ShardCost } from '../domain/plan.js';
 import type { TaskKind } from '../domain/task.js';
+import type { ModelConfig } from '../model/config.js';
 import { cellsCost, type Machine } from './cost.js';
 import type { GridCell } from './grid.js';
-import { tokensIn } from './prefixSegments.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './tasks/registry.js';
 import type { CellPoint } from './tasks/taskPlanner.js';
@@ -27,75 +27,116 @@ export const MAXIMUM_DISTINCT_TOKENS = 16_384;
 /** Bounds the messages and rows of one shard where prompts are tiny. */
 export const MAXIMUM_CELLS = 512;
 
-interface Parcel<Cell> {
-  readonly cells: readonly Cell[];
-  readonly tokens: number;
-}
-
 /** Puts every cell into exactly one shard; the same cells give the same shards. */
 export function packShards(resolved: ResolvedSweep, cells: readonly GridCell[]): PlannedShard[] {
   const shards: PlannedShard[] = [];
+  const packer = new Packer(resolved);
   for (const [armIndex, ofArm] of groupBy(cells, (cell) => cell.arm)) {
     const arm = resolved.arms[armIndex];
     if (arm === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${armIndex}` });
     for (const [taskIndex, ofTask] of groupBy(ofArm, (cell) => cell.task)) {
       const task = resolved.tasks.find(({ index }) => index === taskIndex);
       if (task === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no task ${taskIndex}` });
-      shards.push(...taskShards(resolved, arm, task, ofTask));
+      for (const ofTable of groupBy(ofTask, tableOf(arm)).values()) {
+        for (const { positions, cost } of packer.pack(arm, task, ofTable)) {
+          const cellKeys = positions.flatMap((position) => ofTable[position]?.key ?? []);
+          shards.push({ id: id<ShardId>(digest(cellKeys)), armId: arm.arm.id, task: taskIndex, cellKeys, cost });
+        }
+      }
     }
   }
   return shards;
 }
 
-function taskShards(machine: Machine, arm: ResolvedArm, task: PlannedTask, cells: readonly GridCell[]): PlannedShard[] {
-  switch (task.kind) {
-    case 'needle':
-      return shardsOf(machine, arm, task, cells.filter((cell) => cell.taskKind === task.kind));
-    case 'perplexity':
-      return shardsOf(machine, arm, task, cells.filter((cell) => cell.taskKind === task.kind));
-    case 'attention':
-      return shardsOf(machine, arm, task, cells.filter((cell) => cell.taskKind === task.kind));
+/** Cells of one table are told by its digest; where an arm has one table for all lengths, nothing is to be looked up. */
+const tableOf = ({ arm }: ResolvedArm): ((cell: GridCell) => string) => {
+  const single = arm.tables['*']?.digest;
+  return single === undefined ? (cell) => tableAt(arm, cell.contextTokens).digest : () => single;
+};
+
+/** A shard, its cells by their positions among those that were packed. */
+interface Packed {
+  readonly positions: readonly number[];
+  readonly cost: ShardCost;
+}
+
+/** Packs cells of one arm, task and table. Arms of a task mostly have the same cells: those are packed once. */
+class Packer {
+  private readonly known: { readonly task: PlannedTask; readonly config: string; readonly cells: readonly GridCell[]; readonly packed: readonly Packed[] }[] = [];
+
+  constructor(private readonly machine: Machine) {}
+
+  pack({ config }: ResolvedArm, task: PlannedTask, cells: readonly GridCell[]): readonly Packed[] {
+    const architecture = JSON.stringify(config);
+    const alike = this.known.find((one) => one.task === task && one.config === architecture && haveSamePoints(one.cells, cells));
+    if (alike !== undefined) return alike.packed;
+    const packed = packTask(this.machine, config, task, cells);
+    this.known.push({ task, config: architecture, cells, packed });
+    return packed;
   }
 }
 
-/** A cell of one kind of task. */
-interface KeyedPoint<K extends TaskKind> extends CellPoint<K> {
-  readonly key: CellKey;
+/** Cells of a task share their axes objects over all arms. */
+const haveSamePoints = (some: readonly GridCell[], others: readonly GridCell[]): boolean =>
+  some.length === others.length && some.every(({ contextTokens, axes }, position) => others[position]?.axes === axes && others[position].contextTokens === contextTokens);
+
+function packTask(machine: Machine, config: ModelConfig, task: PlannedTask, cells: readonly GridCell[]): Packed[] {
+  switch (task.kind) {
+    case 'needle':
+      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+    case 'perplexity':
+      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+    case 'attention':
+      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+  }
 }
 
-function shardsOf<K extends TaskKind>(machine: Machine, { arm, config }: ResolvedArm, { kind, index, shape }: PlannedTaskOf<K>, cells: readonly KeyedPoint<K>[]): PlannedShard[] {
+interface Placed<K extends TaskKind> {
+  readonly position: number;
+  readonly point: CellPoint<K>;
+}
+
+interface Parcel<K extends TaskKind> {
+  readonly cells: readonly Placed<K>[];
+  readonly tokens: number;
+}
+
+function packPoints<K extends TaskKind>(machine: Machine, config: ModelConfig, { kind, shape }: PlannedTaskOf<K>, points: readonly CellPoint<K>[]): Packed[] {
   const planner = plannerOf<K>(kind);
-  const tokensOf = (points: readonly KeyedPoint<K>[]) => tokensIn(shape.segments(points, machine.device.keepsKv));
-  return [...groupBy(cells, (cell) => tableAt(arm, cell.contextTokens).digest).values()].flatMap((ofTable) => {
-    const parcels = [...groupBy(ofTable, (cell) => planner.group(cell.axes)).values()].flatMap((together) => groupParcels(together, tokensOf));
-    return packParcels(parcels).map((packed): PlannedShard => {
-      const cellKeys = packed.map((cell) => cell.key);
-      return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task: index, cellKeys, cost: cellsCost(config, shape, machine, packed) };
-    });
-  });
+  const placed = points.map((point, position): Placed<K> => ({ position, point }));
+  const parcels = [...groupBy(placed, ({ point }) => planner.group(point.axes)).values()].flatMap((together) => groupParcels(together, () => shape.growing(machine.device.keepsKv)));
+  return packParcels(parcels).map((packed) => ({
+    positions: packed.map(({ position }) => position),
+    cost: cellsCost(config, shape, machine, packed.map(({ point }) => point)),
+  }));
 }
 
 /** Cells that share prefixes, context length by context length. */
-function groupParcels<Cell extends { readonly contextTokens: number }>(cells: readonly Cell[], tokensOf: (cells: readonly Cell[]) => number): Parcel<Cell>[] {
-  const parcels: Parcel<Cell>[] = [];
-  let open: Parcel<Cell> | undefined;
-  for (const ofLength of groupBy(cells, (cell) => cell.contextTokens).values()) {
-    const joined = [...(open?.cells ?? []), ...ofLength];
-    const tokens = joined.length <= MAXIMUM_CELLS ? tokensOf(joined) : Infinity;
-    if (open === undefined) open = { cells: ofLength, tokens: tokensOf(ofLength) };
-    else if (fits(tokens, joined.length)) open = { cells: joined, tokens };
-    else {
+function groupParcels<K extends TaskKind>(cells: readonly Placed<K>[], growing: () => (points: readonly CellPoint<K>[]) => number): Parcel<K>[] {
+  const parcels: Parcel<K>[] = [];
+  let grow = growing();
+  let open: Parcel<K> | undefined;
+  for (const ofLength of groupBy(cells, ({ point }) => point.contextTokens).values()) {
+    const added = ofLength.map(({ point }) => point);
+    if (open !== undefined) {
+      const joined = [...open.cells, ...ofLength];
+      const tokens = joined.length <= MAXIMUM_CELLS ? grow(added) : Infinity;
+      if (fits(tokens, joined.length)) {
+        open = { cells: joined, tokens };
+        continue;
+      }
       parcels.push(open);
-      open = { cells: ofLength, tokens: tokensOf(ofLength) };
+      grow = growing();
     }
+    open = { cells: ofLength, tokens: grow(added) };
   }
   if (open !== undefined) parcels.push(open);
   return parcels;
 }
 
-function packParcels<Cell>(parcels: readonly Parcel<Cell>[]): Cell[][] {
-  const packed: Cell[][] = [];
-  let open: Cell[] = [];
+function packParcels<K extends TaskKind>(parcels: readonly Parcel<K>[]): Placed<K>[][] {
+  const packed: Placed<K>[][] = [];
+  let open: Placed<K>[] = [];
   let tokens = 0;
   for (const parcel of parcels) {
     if (open.length > 0 && !fits(tokens + parcel.tokens, open.length + parcel.cells.length)) {

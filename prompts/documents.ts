@@ -7,6 +7,7 @@
  * passed over, until `count` are found. Special tokens that are spelt out in a text are text.
  */
 import { createHash } from 'node:crypto';
+import { axisValues } from '../domain/axis.js';
 import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { HaystackSpec } from '../domain/spec.js';
@@ -44,7 +45,7 @@ export function resolveDocuments(spec: DocumentsSpec, options: ResolveDocumentsO
 
 /** Documents of a plan without tokenizer or texts: they stand for those that are not here yet, and nothing can run them. */
 export function absentDocuments(spec: DocumentsSpec): ResolvedDocument[] {
-  const names = spec.kind === 'text' ? Array.from({ length: spec.count }, (_, index) => `document ${index + 1}`) : spec.seeds.map(seedName);
+  const names = spec.kind === 'text' ? Array.from({ length: spec.count }, (_, index) => `document ${index + 1}`) : axisValues(spec.seeds).map(seedName);
   return names.map((name) => ({
     id: digest({ absent: { ...spec }, name }),
     name,
@@ -106,7 +107,7 @@ const seedName = (seed: number): string => `seed ${seed}`;
 
 async function drawnDocuments({ haystack: spec, seeds, headIds }: DrawnDocuments, { tokenizer, resolveHaystack }: ResolveDocumentsOptions): Promise<ResolvedDocument[]> {
   const haystack = await resolveHaystack(spec);
-  return [...new Set(seeds)].map((seed) => ({
+  return [...new Set(axisValues(seeds))].map((seed) => ({
     id: digest({ version: DOCUMENT_VERSION, haystack: haystackDigest(haystack), seed, headIds, tokenizer: tokenizer?.digest ?? null }),
     name: seedName(seed),
     tokens: null,

@@ -3,7 +3,7 @@
  */
 import { PLACE_CODES } from '../domain/errors.js';
 import type { CellKey, WeightsId } from '../domain/ids.js';
-import type { FileDigest, KnownCell } from '../domain/ports.js';
+import type { FileDigest, KnownCell, MeasuredRate } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
 import { chunks } from './chunks.js';
 import type { Client } from './database.js';
@@ -38,16 +38,27 @@ export async function knownCells(
   return known;
 }
 
+interface RateRow extends MeasuredRate {
+  readonly deviceClass: string;
+}
+
 /** By device class, FLOP/s of one slot: over finished shards of these checkpoints that ended in their first attempt. */
-export async function measuredRates(client: Client, weightsIds: readonly WeightsId[]): Promise<Map<string, number>> {
-  const rows = await client.$queryRaw<{ readonly deviceClass: string; readonly rate: number }[]>`
-    SELECT r.device_class AS "deviceClass", sum(h.cost_flops) / sum(h.run_seconds) AS rate
-    FROM shards h
-    JOIN revisions r ON r.sweep_id = h.sweep_id AND r.number = h.revision
-    JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
-    WHERE h.state = 'done' AND h.attempts = 1 AND h.run_seconds > 0 AND a.weights_id = ANY (${[...weightsIds]}::text[])
-    GROUP BY r.device_class`;
-  return new Map(rows.map(({ deviceClass, rate }) => [deviceClass, rate]));
+export async function measuredRates(client: Client, weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>> {
+  const rows = await client.$queryRaw<RateRow[]>`
+    WITH shard AS (
+      SELECT r.device_class, h.cost_flops AS flops, h.run_seconds AS seconds, h.cost_flops / h.run_seconds AS rate
+      FROM shards h
+      JOIN revisions r ON r.sweep_id = h.sweep_id AND r.number = h.revision
+      JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
+      WHERE h.state = 'done' AND h.attempts = 1 AND h.run_seconds > 0 AND h.cost_flops > 0 AND a.weights_id = ANY (${[...weightsIds]}::text[])
+    ), by_rate AS (
+      SELECT *, sum(flops) OVER (PARTITION BY device_class ORDER BY rate) / sum(flops) OVER (PARTITION BY device_class) AS share FROM shard
+    )
+    SELECT device_class AS "deviceClass", sum(flops) / sum(seconds) AS "flopsPerSecond",
+      min(rate) FILTER (WHERE share >= 0.1) AS "slowFlopsPerSecond", min(rate) FILTER (WHERE share >= 0.9) AS "fastFlopsPerSecond",
+      count(*)::int AS shards
+    FROM by_rate GROUP BY device_class`;
+  return new Map(rows.map(({ deviceClass, ...rate }) => [deviceClass, rate]));
 }
 
 const fileKey = (path: string, size: number, mtimeMs: number) => ({ path, size: BigInt(size), mtimeMs });

@@ -6,7 +6,7 @@ import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
-import type { FileDigest, KnownCell, KnownScore, Lease, LeasedShard, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import type { FileDigest, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { ShardState, SweepEndState } from '../domain/states.js';
@@ -42,7 +42,7 @@ export class PrismaStore implements Store {
     return this.database.read((client) => knownCells(client, keys, deviceClass, engineVersion));
   }
 
-  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, number>> {
+  measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>> {
     return this.database.read((client) => measuredRates(client, weightsIds));
   }
 

@@ -3,7 +3,7 @@ import { digest } from '../../domain/identity.js';
 import type { ResolvedAttentionTask } from '../../domain/task.js';
 import type { KeyAxis } from '../../domain/taskSpec.js';
 import { documentsOf } from './documents.js';
-import type { CellPoint, TaskPlanner, TaskShape } from './taskPlanner.js';
+import { counting, isOfNeedle, type CellPoint, type TaskPlanner, type TaskShape } from './taskPlanner.js';
 
 export const attention: TaskPlanner<'attention'> = {
   async resolve(spec, inputs) {
@@ -20,8 +20,9 @@ export const attention: TaskPlanner<'attention'> = {
     };
     return { task, shape: shapeOf(task) };
   },
-  count: (_spec, contextTokens) => contextTokens.length,
-  points: (_spec, _task, contextTokens) => contextTokens.map((length) => ({ contextTokens: length, axes: {} })),
+  axes: (_spec, _task, point) => (isOfNeedle(point) ? [] : [{}]),
+  axesCount: (_spec, point) => (isOfNeedle(point) ? 0 : 1),
+  cellLengths: (_spec, contextTokens) => contextTokens,
   // What cells are compared to is a view of their distributions.
   ingredients: ({ documentsDigest, rows, axes, probes }) => ({ documentsDigest, rows, axes, probes: { stored: probes } }),
   group: () => 0,
@@ -35,9 +36,11 @@ function shapeOf({ documents, rows, axes, probes }: ResolvedAttentionTask): Task
   const count = documents.length;
   const whole = (lengths: readonly number[]) => lengths.flatMap((end) => Array.from({ length: count }, () => ({ start: 0, end })));
   const lengths = (points: Points) => points.map(({ contextTokens }) => contextTokens);
+  // A longer context continues the shorter one of the same document.
+  const segments: TaskShape<'attention'>['segments'] = (points, keepsKv) => whole(keepsKv && points.length > 0 ? [Math.max(...lengths(points))] : lengths(points));
   return {
-    // A longer context continues the shorter one of the same document.
-    segments: (points, keepsKv) => whole(keepsKv && points.length > 0 ? [Math.max(...lengths(points))] : lengths(points)),
+    segments,
+    growing: counting(segments),
     promptTokens: (points) => lengths(points).reduce((sum, length) => sum + count * length, 0),
     outputRows: () => 0,
     probeRows: rows,

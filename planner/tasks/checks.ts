@@ -1,23 +1,27 @@
 /**
  * What is checked of tasks once they are resolved.
  */
+import { placeInAxis } from '../../domain/axis.js';
 import type { DeviceClass } from '../../domain/device.js';
+import { groupBy } from '../../domain/groupBy.js';
 import { digest } from '../../domain/identity.js';
 import type { Method } from '../../domain/method.js';
 import type { SweepSpec } from '../../domain/spec.js';
 import type { ResolvedHaystack, ResolvedTask, TaskKind } from '../../domain/task.js';
-import type { TaskSpecOf } from '../../domain/taskSpec.js';
+import type { TaskSpec, TaskSpecOf } from '../../domain/taskSpec.js';
 import { needleTaskProblems } from '../../prompts/checks.js';
 import { haystackIdRanges } from '../../prompts/haystack.js';
 import { overlap, type IdRange } from '../../prompts/idRange.js';
 import { minimumContextTokens } from '../../prompts/layout.js';
 import { needleIdRanges } from '../../prompts/needle.js';
 import type { PromptTokenizer } from '../../prompts/tokenizer.js';
-import { methodLabel } from '../../rope/method.js';
+import { methodLabel, tableDependsOnLength } from '../../rope/method.js';
 import { armLabel } from '../arms.js';
 import type { Findings } from '../findings.js';
-import type { Places } from '../places.js';
+import type { Places, SpecPath } from '../places.js';
 import { seedPool } from '../refineDesign.js';
+import type { ArmPoint, GridTask, Selection } from '../selection.js';
+import type { ArmOfGrid } from '../survey.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './registry.js';
 
 /** Context lengths that are too short for the prompts of a needle task. @returns whether there are none */
@@ -25,16 +29,16 @@ export function checkContexts(
   spec: SweepSpec,
   task: TaskSpecOf<'needle'>,
   index: number,
+  lengths: readonly number[],
   tokenizer: PromptTokenizer | null,
   at: Places,
   findings: Findings,
 ): boolean {
   const minimum = minimumContextTokens(task, seedPool(task), tokenizer);
-  const lengths = task.contextTokens ?? spec.contextTokens;
-  for (const [position, contextTokens] of lengths.entries()) {
+  for (const contextTokens of lengths) {
     if (contextTokens >= minimum) continue;
     findings.add('PROMPT_IMPOSSIBLE', {
-      where: task.contextTokens === undefined ? at(['contextTokens', position]) : at(['tasks', index, 'contextTokens', position]),
+      where: at(placeOfLength(spec, task, index, contextTokens)),
       what: `${contextTokens} tokens cannot hold the prompt of tasks[${index}]`,
       mend: `Use at least ${minimum}.`,
     });
@@ -42,12 +46,19 @@ export function checkContexts(
   return lengths.every((contextTokens) => contextTokens >= minimum);
 }
 
+/** Where the file names a context length of a task. */
+function placeOfLength(spec: SweepSpec, task: TaskSpec, index: number, contextTokens: number): SpecPath {
+  const place = task.contextTokens === undefined ? ['contextTokens'] : ['tasks', index, 'contextTokens'];
+  const within = placeInAxis(task.contextTokens ?? spec.contextTokens, contextTokens);
+  return within === null ? ['include'] : [...place, ...within];
+}
+
 /** Context lengths that have fewer rows than an attention task looks at. */
-export function checkRows(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, at: Places, findings: Findings): void {
-  for (const [position, contextTokens] of (task.contextTokens ?? spec.contextTokens).entries()) {
+export function checkRows(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, lengths: readonly number[], at: Places, findings: Findings): void {
+  for (const contextTokens of lengths) {
     if (contextTokens >= task.rows) continue;
     findings.add('SPEC_INVALID', {
-      where: task.contextTokens === undefined ? at(['contextTokens', position]) : at(['tasks', index, 'contextTokens', position]),
+      where: at(placeOfLength(spec, task, index, contextTokens)),
       what: `${contextTokens} tokens have no ${task.rows} rows to look at, which tasks[${index}] does`,
       mend: `Use at least ${task.rows}, or set rows of the task to ${contextTokens} or fewer.`,
     });
@@ -124,21 +135,20 @@ const idText = ({ first, count }: IdRange): string => (count === 1 ? String(firs
 /** What a reference can name: an arm of the sweep. */
 interface NamedArm {
   readonly method: Method;
-  readonly continualPretrainContextTokens: number | null;
+  readonly point: Pick<ArmPoint, 'continualPretrainContextTokens'>;
 }
 
 /** References of attention tasks that are not exactly one arm of the sweep, or no length of the task. */
-export function checkReferences(spec: SweepSpec, task: TaskSpecOf<'attention'>, index: number, arms: readonly NamedArm[], at: Places, findings: Findings): void {
-  const lengths = task.contextTokens ?? spec.contextTokens;
+export function checkReferences(task: TaskSpecOf<'attention'>, index: number, arms: readonly NamedArm[], lengths: readonly number[], at: Places, findings: Findings): void {
   const labels = [...new Set(arms.map(({ method }) => methodLabel(method)))];
   for (const [position, { method: named, continualPretrainContextTokens, contextTokens }] of task.references.entries()) {
     const where = at(['tasks', index, 'references', position]);
     const ofName = arms.filter(({ method }) => named === methodLabel(method) || named === method.name);
-    const meant = ofName.filter((arm) => arm.continualPretrainContextTokens === continualPretrainContextTokens).map((arm) => armLabel(arm.method, continualPretrainContextTokens));
+    const meant = ofName.filter(({ point }) => point.continualPretrainContextTokens === continualPretrainContextTokens).map((arm) => armLabel(arm.method, continualPretrainContextTokens));
     if (ofName.length === 0) {
       findings.add('SPEC_INVALID', { where, what: `${named} is no method of this sweep`, mend: `Use one of ${labels.join(', ')}.` });
     } else if (meant.length === 0) {
-      const known = ofName.map((arm) => arm.continualPretrainContextTokens ?? 'null');
+      const known = ofName.map(({ point }) => point.continualPretrainContextTokens ?? 'null');
       findings.add('SPEC_INVALID', { where, what: `the sweep has no arm ${named}, ${continualPretrainContextTokens === null ? 'not continued' : `continued at ${continualPretrainContextTokens}`}`, mend: `Set continualPretrainContextTokens to ${known.join(' or ')}.` });
     } else if (meant.length > 1) {
       findings.add('SPEC_INVALID', { where, what: `${named} may be ${meant.join(' or ')}`, mend: 'Write the label of the method.' });
@@ -149,41 +159,49 @@ export function checkReferences(spec: SweepSpec, task: TaskSpecOf<'attention'>, 
   }
 }
 
-/** Two tasks that would measure the same cells. */
-export function checkOverlappingTasks(tasks: readonly PlannedTask[], device: DeviceClass, at: Places, findings: Findings): void {
-  const owner = new Map<string, number>();
-  for (const planned of tasks) {
-    const shared = pointsOfTask(planned, device).find((point) => {
-      const taken = (owner.get(point) ?? planned.index) !== planned.index;
-      if (!taken) owner.set(point, planned.index);
-      return taken;
-    });
-    if (shared === undefined) continue;
-    findings.add('SPEC_INVALID', {
-      where: at(['tasks', planned.index]),
-      what: `it has cells that an earlier task has too (${shared.slice(shared.indexOf('/') + 1)})`,
-      mend: 'Join the two tasks, or keep their lengths and axes apart.',
-    });
+/** Two tasks of a model that would measure the same cells in one of its arms. */
+export function checkOverlappingTasks(tasks: readonly PlannedTask[], arms: readonly ArmOfGrid[], selection: Selection, device: DeviceClass, at: Places, findings: Findings): void {
+  for (const alike of groupBy(tasks, (task) => `${task.model}/${identityOf(task, device)}`).values()) {
+    // Most sweeps have no two tasks that could.
+    if (alike.length < 2) continue;
+    const shared = new Map<number, string>();
+    for (const { point, method } of arms.filter((arm) => arm.point.modelPosition === alike[0]?.model)) {
+      const owner = new Map<string, number>();
+      for (const { grid } of alike) {
+        for (const cell of cellsOf(grid, point, method, selection)) {
+          const taken = owner.get(cell) ?? grid.index;
+          if (taken !== grid.index && !shared.has(grid.index)) shared.set(grid.index, cell);
+          owner.set(cell, taken);
+        }
+      }
+    }
+    for (const [index, cell] of shared) {
+      findings.add('SPEC_INVALID', {
+        where: at(['tasks', index]),
+        what: `it has cells that an earlier task has too (${cell})`,
+        mend: 'Join the two tasks, or keep their lengths and axes apart.',
+      });
+    }
   }
 }
 
-function pointsOfTask(planned: PlannedTask, device: DeviceClass): string[] {
+function identityOf(planned: PlannedTask, device: DeviceClass): string {
   switch (planned.kind) {
     case 'needle':
-      return pointsOf(planned, device);
+      return identity(planned, device);
     case 'perplexity':
-      return pointsOf(planned, device);
+      return identity(planned, device);
     case 'attention':
-      return pointsOf(planned, device);
+      return identity(planned, device);
   }
 }
 
-/** Every cell of a task as `identity/contextTokens tokens, axes`. */
-function pointsOf<K extends TaskKind>({ kind, spec, task, contextTokens }: PlannedTaskOf<K>, device: DeviceClass): string[] {
-  const planner = plannerOf<K>(kind);
-  const identity = digest({ kind, tokenizer: (task as ResolvedTask).tokenizerDigest, ...planner.ingredients(task, device) });
-  return planner.points(spec, task, contextTokens, false).map(({ contextTokens: length, axes }) => {
-    const text = Object.entries(axes).map(([name, value]) => `, ${name} ${String(value)}`).join('');
-    return `${identity}/${length} tokens${text}`;
-  });
+const identity = <K extends TaskKind>({ kind, task }: PlannedTaskOf<K>, device: DeviceClass): string =>
+  digest({ kind, tokenizer: (task as ResolvedTask).tokenizerDigest, ...plannerOf<K>(kind).ingredients(task, device) });
+
+/** Every cell of a task as `contextTokens tokens, axes`. */
+function* cellsOf(grid: GridTask<TaskKind>, point: ArmPoint, method: Method, selection: Selection): Generator<string> {
+  for (const [length, all] of selection.lay(point, grid, tableDependsOnLength(method))) {
+    for (const axes of all) yield `${length} tokens${Object.entries(axes).map(([name, value]) => `, ${name} ${String(value)}`).join('')}`;
+  }
 }

@@ -3,8 +3,8 @@ import { digest } from '../../domain/identity.js';
 import { documentWindows } from '../../domain/perplexity.js';
 import type { ResolvedDocument, ResolvedPerplexityTask } from '../../domain/task.js';
 import { groupBy } from '../../domain/groupBy.js';
-import { documentCount, documentsOf } from './documents.js';
-import { ascending, type CellPoint, type TaskPlanner, type TaskShape } from './taskPlanner.js';
+import { documentCount, documentsOf, unknownDocuments } from './documents.js';
+import { ascending, counting, isOfNeedle, type CellPoint, type TaskPlanner, type TaskShape } from './taskPlanner.js';
 
 export const perplexity: TaskPlanner<'perplexity'> = {
   async resolve(spec, inputs) {
@@ -19,17 +19,14 @@ export const perplexity: TaskPlanner<'perplexity'> = {
     };
     return { task, shape: shapeOf(task) };
   },
-  count: (spec, contextTokens, dependsOnLength) => documentCount(spec.documents) * shown(spec.windows.kind, contextTokens, dependsOnLength).length,
-  points: ({ windows }, { documents }, contextTokens, dependsOnLength) =>
-    shown(windows.kind, contextTokens, dependsOnLength).flatMap((length) => documents.map(({ id }) => ({ contextTokens: length, axes: { document: id } }))),
+  axes: (spec, task, point) => (isOfNeedle(point) ? [] : (task?.documents ?? unknownDocuments(spec.documents)).map(({ id }) => ({ document: id }))),
+  axesCount: (spec, point) => (isOfNeedle(point) ? 0 : documentCount(spec.documents)),
+  // One pass over the longest context holds all shorter ones, where one table serves them all.
+  cellLengths: ({ windows }, contextTokens, dependsOnLength) => (windows.kind === 'first' && !dependsOnLength ? contextTokens.slice(-1) : contextTokens),
   // Which lengths, last tokens and buckets are shown is a view of the losses.
   ingredients: ({ windows }) => ({ windows }),
   group: ({ document }) => document,
 };
-
-/** One pass over the longest context holds all shorter ones, where one table serves them all. */
-const shown = (windows: ResolvedPerplexityTask['windows']['kind'], contextTokens: readonly number[], dependsOnLength: boolean): readonly number[] =>
-  windows === 'first' && !dependsOnLength ? contextTokens.slice(-1) : contextTokens;
 
 function shapeOf({ documents, windows }: ResolvedPerplexityTask): TaskShape<'perplexity'> {
   type Point = CellPoint<'perplexity'>;
@@ -39,13 +36,15 @@ function shapeOf({ documents, windows }: ResolvedPerplexityTask): TaskShape<'per
     return documentWindows(windows, contextTokens, document?.headIds.length ?? 0, document?.tokens ?? null);
   };
   const tokensOf = (point: Point) => windowsOf(point).reduce((sum, { tokens }) => sum + tokens, 0);
+  const segments: TaskShape<'perplexity'>['segments'] = (points, keepsKv) => {
+    const all = points.flatMap((point) => windowsOf(point).map(({ start, tokens }) => ({ document: point.axes.document, start, tokens })));
+    if (!keepsKv) return all.map(({ tokens }) => ({ start: 0, end: tokens }));
+    // Windows of a document that start together are one, as long as the longest.
+    return [...groupBy(all, ({ document, start }) => digest([document, start])).values()].map((together) => ({ start: 0, end: Math.max(...together.map(({ tokens }) => tokens)) }));
+  };
   return {
-    segments: (points, keepsKv) => {
-      const all = points.flatMap((point) => windowsOf(point).map(({ start, tokens }) => ({ document: point.axes.document, start, tokens })));
-      if (!keepsKv) return all.map(({ tokens }) => ({ start: 0, end: tokens }));
-      // Windows of a document that start together are one, as long as the longest.
-      return [...groupBy(all, ({ document, start }) => digest([document, start])).values()].map((together) => ({ start: 0, end: Math.max(...together.map(({ tokens }) => tokens)) }));
-    },
+    segments,
+    growing: counting(segments),
     promptTokens: (points) => points.reduce((sum, point) => sum + tokensOf(point), 0),
     outputRows: (points) => points.reduce((sum, point) => sum + tokensOf(point), 0),
     probeRows: 0,

@@ -5,7 +5,7 @@ import { expandGrid } from '../../planner/grid.js';
 import { digest } from '../../domain/identity.js';
 import { demoSweep } from './demoSweep.js';
 
-const keyOf = ({ tableDigest, contextTokens, axes, ...shared }: CellIngredients) => cellKeys(shared)({ tableDigest, contextTokens, axes });
+const keyOf = ({ tableDigest, contextTokens, axes, ...shared }: CellIngredients) => cellKeys(shared)(tableDigest, contextTokens)(axes);
 
 const ingredients: CellIngredients = {
   taskKind: 'needle',

@@ -89,8 +89,8 @@ describe('a sweep file', () => {
 
   it('is told of keys that are missing', () => {
     expect(sentences(refusal('name: a\nmethods: []\ntasks:\n  - depths: [0]\n'))).toEqual([
-      'sweep.yaml:1:1 model: it is missing | Write a mapping of keys to values.',
       'sweep.yaml:1:1 contextTokens: it is missing | Write a list.',
+      'sweep.yaml:1:1 model: it is missing | Write model: {name, base}, or models: a list of them.',
       'sweep.yaml:2:1 methods: the list is empty | Give at least 1.',
       'sweep.yaml:4:5 tasks[0].kind: the task kind is missing | Known: needle, perplexity, attention.',
     ]);
@@ -136,7 +136,7 @@ describe('--set', () => {
     expect(spec.contextTokens).toEqual([128, 256]);
     expect(spec.tasks[0]).toMatchObject({ depths: [0, 1], seeds: [7], template: { headIds: [] } });
     expect(spec.methods[3]).toMatchObject({ name: 'yarn', factor: 4 });
-    expect(spec.model.originalContextTokens).toBe(64);
+    expect(spec.model?.originalContextTokens).toBe(64);
   });
 
   it('takes any YAML as value and may add an entry at the end of a list', () => {

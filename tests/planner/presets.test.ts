@@ -28,9 +28,9 @@ describe('the sweeps of Zhong et al.', () => {
 
     it(`${name} is planned without weights, and running it names every folder that is missing`, async () => {
       const sweepFile = await readSweepFile(file, []);
-      const { plan, forecasts, refinement } = await planWithForecast(sweepFile, null);
+      const { plan, forecasts, dearest, refinement } = await planWithForecast(sweepFile, null);
       expect(plan.counts).toMatchObject({ total: cells, new: cells, infeasible: 0 });
-      const text = plain(planText({ plan, forecasts, refinement }));
+      const text = plain(planText({ plan, forecasts, dearest, refinement }));
       expect(text).toContain('provisional: the weights are not here');
       const folders = [...new Set(plan.arms.map(({ checkpoint }) => checkpoint.folder))];
       for (const folder of folders) expect(text).toContain(folder);
@@ -53,13 +53,13 @@ describe('a plan at 131,072 tokens', () => {
   for (const [model, trained] of [['llama-2-7b', 4096], ['llama-2-13b', 4096], ['llama-3-8b', 8192]] as const) {
     it(`of ${model} prints peak memory and GPU-hours of every class, and says that their rates are assumed`, async () => {
       const sets = [`model={name: ${model}, base: ../models/${model}, config: ../models/configs/${model}}`, 'continualPretrainContextTokens=[null]', 'contextTokens=[131072]'];
-      const { plan, forecasts, refinement } = await planWithForecast(await readSweepFile('sweeps/zhong2025-needle.yaml', sets), null);
+      const { plan, forecasts, dearest, refinement } = await planWithForecast(await readSweepFile('sweeps/zhong2025-needle.yaml', sets), null);
       expect(plan.arms[0]?.originalContextTokens).toBe(trained);
       const byClass = new Map(forecasts.map((forecast) => [forecast.deviceClass, forecast]));
       expect([...byClass.keys()]).toEqual(['cpu', 'cuda-24', 'cuda-40', 'cuda-80', 'cuda-141']);
-      const text = plain(planText({ plan, forecasts, refinement }));
+      const text = plain(planText({ plan, forecasts, dearest, refinement }));
       for (const name of ['cuda-24', 'cuda-40', 'cuda-80', 'cuda-141']) {
-        expect(text).toMatch(new RegExp(`│ ${name} +│ \\w+ +│ +[\\d.]+ GiB │ +\\d+ of 40 │ +[\\d,]+ │ +(-|[\\d.,]+) │ +\\d+(\\.\\d+)? TFLOP/s assumed │`));
+        expect(text).toMatch(new RegExp(`│ ${name} +│ \\w+ +│ +[\\d.]+ GiB │ +\\d+ of 40 │ +[\\d,]+ │ +[\\d,]+ │ +(-|[\\d.,]+) │ +\\d+(\\.\\d+)? TFLOP/s assumed │`));
       }
       expect(text).toContain('assumed: no cell of these checkpoints was measured on the class');
       for (const { peakBytes, infeasible, memoryBytes, hours, cells } of byClass.values()) {

@@ -250,7 +250,7 @@ describe('the refinement of a sweep', () => {
       expect(arm.flops).toBeLessThan(arm.fullGrid.flops);
     }
     expect(new Set(step.cells.map(({ key, arm }) => `${arm}/${key}`)).size).toBe(step.cells.length);
-    const shards = packShards(refinement.sweep, distinctCells(step.cells));
+    const shards = packShards(refinement.sweep, distinctCells(refinement.sweep, step.cells));
     expect(shards.flatMap(({ cellKeys }) => cellKeys).sort()).toEqual([...new Set(step.cells.map(({ key }) => key))].sort());
     const added = [...refinement.addedTables.values()].map((tables) => Object.keys(tables).length);
     expect(added[0]).toBe(0);

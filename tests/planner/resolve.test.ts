@@ -84,7 +84,7 @@ describe('resolving', () => {
   it('excludes a continued checkpoint that has no folder, with the reason', async () => {
     const { missing, arms } = await resolveCopy('continualPretrainContextTokens=[null,256,512]');
     expect(arms).toHaveLength(2);
-    expect(missing).toEqual([{ method: 'pi 8', continualPretrainContextTokens: 512, reason: 'there is no folder pi-512' }]);
+    expect(missing).toEqual([{ model: 'copy', method: 'pi 8', continualPretrainContextTokens: 512, cells: 4, reason: 'there is no folder pi-512' }]);
     const unlisted = await resolveCopy('model.continued=[{method: pi 8, continualPretrainContextTokens: 256, path: pi-256}]', 'continualPretrainContextTokens=[256,512]');
     expect(unlisted.missing[0]?.reason).toBe('model.continued lists none for pi 8 at 512');
     expect(unlisted.arms[0]?.arm.label).toBe('pi 8, continued at 256');

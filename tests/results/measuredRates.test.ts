@@ -19,6 +19,8 @@ it('the rate of a device class is that of the finished shards of the checkpoints
   await store.record(held.lease, FIXTURE_PLACE, held.job.cells.map((cell) => fixtureResult(cell.key, cell.contextTokens)));
   await store.finishShard(held.lease, { promptTokens: 1024, distinctTokens: 1000, computedTokens: 1000, completionTokens: 0, loadSeconds: 1, runSeconds: 4 }, null);
 
-  expect(await store.measuredRates([held.job.checkpoint.weightsId])).toEqual(new Map([[plan.deviceClass, held.job.flops / 4]]));
+  expect(await store.measuredRates([held.job.checkpoint.weightsId])).toEqual(
+    new Map([[plan.deviceClass, { flopsPerSecond: held.job.flops / 4, slowFlopsPerSecond: held.job.flops / 4, fastFlopsPerSecond: held.job.flops / 4, shards: 1 }]]),
+  );
   expect(await store.measuredRates(['other' as (typeof weightsIds)[number]])).toEqual(new Map());
 });
