@@ -8,7 +8,8 @@ import type { Plan } from './plan.js';
 import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
 import type { SweepSpec } from './spec.js';
-import type { CellState, OutcomeState, ShardState, SweepEndState, SweepState } from './states.js';
+import type { TaskKind } from './task.js';
+import type { CellOrigin, CellState, OutcomeState, ShardState, SweepEndState, SweepState } from './states.js';
 
 /** What the store knows of a cell that a plan asks about. */
 export interface KnownCell {
@@ -120,6 +121,17 @@ export interface StoreSituation {
 export interface OutcomeRow {
   readonly key: CellKey;
   readonly armLabel: string;
+  readonly model: string;
+  /** Name of the method, its label as tables print it, and its factor where it has one. */
+  readonly method: string;
+  readonly methodLabel: string;
+  readonly factor: number | null;
+  readonly continualPretrainContextTokens: number | null;
+  readonly originalContextTokens: number;
+  /** Index into the sweep's tasks. */
+  readonly task: number;
+  readonly taskKind: TaskKind;
+  readonly origin: CellOrigin;
   readonly contextTokens: number;
   readonly axes: Readonly<Record<string, number | string>>;
   readonly state: OutcomeState;

@@ -54,7 +54,10 @@ export const sweeps = (client: Client): Promise<SweepStatus[]> => statusRows(cli
 /** In the order of the cells in the plan. */
 export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeRow[]> {
   const rows = await client.$queryRaw<(Omit<OutcomeRow, 'axes'> & Record<'depth' | 'seed' | 'document', number | string | null>)[]>`
-    SELECT m.cell_key AS key, a.label AS "armLabel", m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
+    SELECT m.cell_key AS key, a.label AS "armLabel", a.model, a.method ->> 'name' AS method, a.method_label AS "methodLabel",
+           (a.method ->> 'factor')::float8 AS factor, a.continual_pretrain_context_tokens AS "continualPretrainContextTokens",
+           a.original_context_tokens AS "originalContextTokens", m.task, m.task_kind::text AS "taskKind", m.origin::text AS origin,
+           m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
            o.state::text AS state, o.code, o.reason, o.attempts
     FROM memberships m
     JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
