@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startGuardian, type Guardian } from '../../infra/embedded/guardian.js';
 import { startPostgres, type PostgresServer } from '../../infra/embedded/postgres.js';
 import { startTemporal, type TemporalServer } from '../../infra/embedded/temporal.js';
 import { migrate } from '../../results/migrate.js';
@@ -19,14 +20,18 @@ const CELLS = 600;
 
 /** Servers that workers reach over the network, as on a cluster. */
 let place: Place;
+/** A test run that is killed takes its servers with it. */
+let guardian: Guardian;
 let postgres: PostgresServer;
 let temporal: TemporalServer;
 let link: Link;
 beforeAll(async () => {
   place = await openPlace();
+  guardian = startGuardian();
+  const onSpawn = (pid: number): void => guardian.watch(pid, 'SIGTERM');
   [postgres, temporal] = await Promise.all([
-    startPostgres({ folder: join(place.folder, 'postgres'), port: await getPort(), logFile: join(place.folder, 'postgres.log'), durable: false }),
-    startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log') }),
+    startPostgres({ folder: join(place.folder, 'postgres'), port: await getPort(), logFile: join(place.folder, 'postgres.log'), durable: false, onSpawn }),
+    startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log'), onSpawn }),
   ]);
   link = await openLink([postgres.port, Number(temporal.address.split(':')[1])]);
   await migrate(postgres.url);
@@ -36,6 +41,7 @@ afterAll(async () => {
   await leave(place);
   await link.close();
   await Promise.all([temporal.stop(), postgres.stop()]);
+  guardian.release();
   await leaveAll();
 });
 
