@@ -59,6 +59,7 @@ export async function orchestration({ only, quick }: BenchOptions): Promise<Benc
       if (!wanted(name)) continue;
       const ours = sizes.beside / (await sweeps.run(sizes.beside));
       const { trials, seconds } = await peer.run();
+      console.error(`${peer.title}: ${(trials / seconds).toFixed(1)} a second`);
       ratios[name] = rateRatio(ours, trials / seconds, 'a second', peer.title, peer.required);
     }
     for (const [name, mebibytes] of Object.entries(stack.memory())) figures[`memory of ${name}, MiB`] = mebibytes;
@@ -147,6 +148,7 @@ const sweepOf = (name: string, seeds: readonly number[]) => ({
   model: { name: 'starter', base: packageFile('models', 'starter', 'base') },
   methods: [{ name: 'none' }, ...FACTORS.flatMap((factor) => ['pi', 'ntk', 'yarn'].map((method) => ({ name: method, factor })))],
   contextTokens: CONTEXT_TOKENS,
+  cellLimit: FULL.planned,
   tasks: [
     {
       kind: 'needle',
