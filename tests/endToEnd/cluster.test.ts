@@ -4,7 +4,7 @@ import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SweepId } from '../../domain/ids.js';
 import { sweepWorkflowId } from '../../domain/orchestration.js';
-import { startPostgres, type PostgresServer } from '../../infra/embedded/postgres.js';
+import { startPostgres } from '../../infra/embedded/postgres.js';
 import { startTemporal, type TemporalServer } from '../../infra/embedded/temporal.js';
 import { sharedTemporal } from '../infra/sharedTemporal.js';
 import { descendants, finished, measured, openPlace, waitFor, type Place, type RunningCommand } from './command.js';
@@ -12,19 +12,25 @@ import { SMALL_CELLS, writeSmallSweep } from './smallSweep.js';
 
 /** Servers that ropesweep did not start, as on a cluster. */
 let place: Place;
-let postgres: PostgresServer;
 let temporal: TemporalServer;
+const started: { stop(): Promise<void> }[] = [];
 let environment: Record<string, string>;
 beforeAll(async () => {
   place = await openPlace();
-  [postgres, temporal] = await Promise.all([
-    startPostgres({ folder: join(place.folder, 'postgres'), port: await getPort(), logFile: join(place.folder, 'postgres.log'), durable: false }),
-    startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log') }),
+  const keep = <Server extends { stop(): Promise<void> }>(server: Server): Server => {
+    started.push(server);
+    return server;
+  };
+  const [postgres, running] = await Promise.all([
+    startPostgres({ folder: join(place.folder, 'postgres'), port: await getPort(), logFile: join(place.folder, 'postgres.log'), durable: false }).then(keep),
+    startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log') }).then(keep),
   ]);
+  temporal = running;
   environment = { DATABASE_URL: postgres.url, TEMPORAL_ADDRESS: temporal.address };
 });
 afterAll(async () => {
-  await Promise.all([temporal.stop(), postgres.stop()]);
+  // One that did not start is not there to be stopped; the other is, and must not be left running.
+  await Promise.all(started.map((server) => server.stop()));
   place.remove();
 });
 
