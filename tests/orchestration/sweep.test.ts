@@ -1,3 +1,4 @@
+import proto from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ShardId, SweepId } from '../../domain/ids.js';
 import { shardWorkflowId, sweepWorkflowId } from '../../domain/orchestration.js';
@@ -5,6 +6,8 @@ import { Backlog, fails, openBench, untilCancelled, type Bench } from './bench.j
 
 const succeeds = () => Promise.resolve();
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+const { EventType } = proto.temporal.api.enums.v1;
 
 let bench: Bench;
 beforeAll(async () => (bench = await openBench()));
@@ -252,8 +255,8 @@ describe('a sweep', () => {
     await bench.withWorker(backlog, () => bench.start('cheap'));
     const count = async (workflowId: string): Promise<{ events: number; tasks: number }> => {
       const { events } = await bench.client.workflow.getHandle(workflowId).fetchHistory();
-      // EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-      return { events: events?.length ?? 0, tasks: (events ?? []).filter(({ eventType }) => eventType === 7).length };
+      const completed = (events ?? []).filter(({ eventType }) => eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
+      return { events: events?.length ?? 0, tasks: completed.length };
     };
     const sweep = await count(sweepWorkflowId('cheap' as SweepId));
     const shard = await count(shardWorkflowId('cheap' as SweepId, 'shard-0000' as ShardId));
