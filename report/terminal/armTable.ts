@@ -32,15 +32,16 @@ export function armTableLines(grids: readonly ArmGrid[], style: TerminalStyle): 
   const paint = painter(style.color);
   const { atLeast } = glyphsFor(style.ascii);
   const hasTasks = hasSeveralTasks(grids);
+  const hasModels = new Set(grids.map(({ arm }) => arm.model)).size > 1;
   const table = new Table({
-    head: [...(hasTasks ? ['task'] : []), ...ARM_COLUMNS.map((column) => HEAD[column][0])],
-    colAligns: [...(hasTasks ? (['right'] as const) : []), ...ARM_COLUMNS.map((column) => HEAD[column][1])],
+    head: [...(hasTasks ? ['task'] : []), ...(hasModels ? ['model'] : []), ...ARM_COLUMNS.map((column) => HEAD[column][0])],
+    colAligns: [...(hasTasks ? (['right'] as const) : []), ...(hasModels ? (['left'] as const) : []), ...ARM_COLUMNS.map((column) => HEAD[column][1])],
     chars: chars(style.ascii ? '-' : '─'),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
   });
   for (const grid of grids) {
     const summary = armSummary(grid, atLeast);
-    table.push([...(hasTasks ? [String(grid.task)] : []), ...ARM_COLUMNS.map((column) => printable(summary[column]))]);
+    table.push([...(hasTasks ? [String(grid.task)] : []), ...(hasModels ? [printable(grid.arm.model)] : []), ...ARM_COLUMNS.map((column) => printable(summary[column]))]);
   }
   const lines = table.toString().split('\n').map((line) => line.trimEnd());
   const rule = lines.findIndex((line) => /^[-─]+$/.test(line));
