@@ -28,6 +28,10 @@ import { CONTROL_QUEUE, FAILURES, HEARTBEAT, WORKER_QUEUE_WAIT_MS, sweepWorkflow
 import { shardEnded, shardSituation } from './signals.js';
 
 const MAXIMUM_UNCOUNTED = 200;
+const LONGEST_BACKOFF_MS = 30_000;
+/** The worker is gone or newer than this attempt: the next one that has a slot free may have the shard soon. */
+const ELSEWHERE: readonly string[] = ['WORKER_LOST', FAILURES.draining, FAILURES.leaseLost];
+const LONGEST_WAIT_FOR_ANOTHER_MS = 2_000;
 /** So often a shard may kill its slot before it is cut in two: once may be bad luck. */
 const CRASHES_BEFORE_SPLIT = 2;
 
@@ -122,7 +126,7 @@ async function evaluateWithRetries(input: ShardInput, say: (change: Partial<Shar
         await failShard({ shard, code, reason, attempts: input.crashes + tried });
         return { state: 'failed', failure };
       }
-      const backoffMs = Math.min(30_000, 250 * 2 ** Math.min(tried, 7));
+      const backoffMs = Math.min(ELSEWHERE.includes(code) ? LONGEST_WAIT_FOR_ANOTHER_MS : LONGEST_BACKOFF_MS, 250 * 2 ** Math.min(tried, 7));
       say({ phase: 'backing off', untilMs: Date.now() + backoffMs, tried, failure });
       await sleep(backoffMs);
       say({ phase: 'evaluating', untilMs: null });

@@ -216,7 +216,7 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     const views = await reader.query<{ name: string }>(`SELECT table_name AS name FROM information_schema.views WHERE table_schema = 'reporting' ORDER BY 1`);
     // The store of this test has needle tasks only.
     const empty = ['attention', 'attention_divergences', 'perplexity'];
-    expect(views.rows.map((row) => row.name)).toEqual(['arms', 'needle_cells', 'needle_heatmap', 'outcomes', 'shards', 'sweeps', 'workers', ...empty].sort());
+    expect(views.rows.map((row) => row.name)).toEqual(['arms', 'attempts', 'needle_cells', 'needle_heatmap', 'outcomes', 'shards', 'sweeps', 'workers', ...empty].sort());
     for (const { name } of views.rows) {
       const { rowCount } = await reader.query(`SELECT * FROM reporting.${name}`);
       if (empty.includes(name)) expect(rowCount).toBe(0);

@@ -106,11 +106,10 @@ describe('bad input is refused with one clear message and exit code 2, before an
     expect(message).not.toContain('secret');
   });
 
-  it("another sweep's run that holds the lock, with its pid", async () => {
-    const other = writeSmallSweep(place.folder, 'other');
+  it('bringing a stack up where a sweep runs, with its pid', async () => {
     const first = place.start(['run', spec, '--json', '--set', 'contextTokens=[2048,3072,4096]', '--slots', '1']);
     await waitFor('the first cells', () => measured(first) >= 1);
-    const { code, stderr, stdout } = await place.run(['run', other, '--json']);
+    const { code, stderr, stdout } = await place.run(['up', '--foreground']);
     expect(code).toBe(2);
     expect(stderr).toContain('STACK_LOCKED');
     expect(stderr).toContain(String(first.pid));
