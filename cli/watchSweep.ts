@@ -88,7 +88,8 @@ async function watchSweep(named: SweepId | null, options: WatchOptions): Promise
       if (end !== null) frame = { ...frame, recalls: await source.lastRecalls() };
       await display.show(frame);
       if (end !== null) return end;
-      await Promise.race([sleep(options.interval * 1000, undefined, { signal: leave.signal }).catch(() => undefined), screen?.chosen()]);
+      const pause = sleep(options.interval * 1000, undefined, { signal: leave.signal }).catch(() => undefined);
+      await (screen === null ? pause : Promise.race([pause, screen.chosen()]));
       if (leave.signal.aborted) return untilEnd ? EXIT.incomplete : EXIT.done;
       frame = await source.look(screen?.selected ?? named);
     }

@@ -8,9 +8,9 @@ beforeAll(async () => {
 });
 afterAll(() => place.remove());
 
-/** 3 arms x 3 lengths x 2 depths x 40 seeds: long enough to be steered. */
+/** 3 arms x 3 lengths x 2 depths x 40 seeds of up to 2048 tokens: long enough to be steered. */
 const CELLS = 720;
-const seeds = (from: number): string[] => ['--set', `tasks[0].seeds=[${Array.from({ length: 40 }, (_, index) => String(from + index)).join(',')}]`];
+const seeds = (from: number): string[] => ['--set', 'contextTokens=[512,1024,2048]', '--set', `tasks[0].seeds=[${Array.from({ length: 40 }, (_, index) => String(from + index)).join(',')}]`];
 
 interface Status {
   readonly state: string;

@@ -194,7 +194,7 @@ describe('a sweep', () => {
   });
 
   it('widens its window at once when another concurrency is set', async () => {
-    const backlog = new Backlog(12, () => () => pause(300), { concurrency: 1 });
+    const backlog = new Backlog(12, () => () => pause(1_000), { concurrency: 1 });
     await bench.withWorker(backlog, async () => {
       const running = bench.start('wider');
       await waitFor(() => backlog.done.length >= 1);

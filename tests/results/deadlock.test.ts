@@ -29,7 +29,8 @@ describe('two transactions that lock the same rows in opposite order', () => {
         await raise(client, second);
       });
     await Promise.all([raiseBoth('a', 'b'), raiseBoth('b', 'a')]);
-    expect(tries).toBe(3);
+    // Done again, it may meet the other once more.
+    expect(tries).toBeGreaterThanOrEqual(3);
     const rows = await database.read((client) => client.sweep.findMany({ orderBy: { id: 'asc' } }));
     expect(rows.map(({ id, revision }) => [id, revision])).toEqual([['a', 2], ['b', 2]]);
   });
