@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { RopesweepError } from '../domain/errors.js';
 import type { SweepId } from '../domain/ids.js';
 import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
+import { isEnded } from '../domain/states.js';
 import { depthPercent } from '../report/labels.js';
 import { homeOption } from './options.js';
 import { printJson, printLine } from './output.js';
@@ -30,22 +31,22 @@ export function statusCommand(): Command {
 }
 
 async function showAll(options: StatusOptions): Promise<void> {
-  const sweeps = (await withStoreIfAny(options, (store) => store.sweeps())) ?? [];
+  const { sweeps, alone } = (await withStoreIfAny(options, async (store, connection) => ({ sweeps: await store.sweeps(), alone: connection.alone }))) ?? { sweeps: [], alone: true };
   if (options.json) printJson(sweeps);
-  else printLine(sweeps.length === 0 ? 'no sweeps yet: ropesweep run sweeps/demo.yaml runs one' : sweepTable(sweeps));
+  else printLine(sweeps.length === 0 ? 'no sweeps yet: ropesweep run sweeps/demo.yaml runs one' : sweepTable(sweeps, alone));
 }
 
 async function showOne(sweep: SweepId, options: StatusOptions): Promise<void> {
-  const found = await withStoreIfAny(options, async (store) => {
+  const found = await withStoreIfAny(options, async (store, { alone }) => {
     const status = await store.status(sweep);
-    return status === null ? null : { status, outcomes: await store.outcomes(sweep) };
+    return status === null ? null : { status, alone, outcomes: await store.outcomes(sweep) };
   });
   if (found === null) throw new RopesweepError('SWEEP_UNKNOWN', { where: sweep, what: 'no sweep of that name' });
   if (options.json) {
     printJson({ ...found.status, outcomes: found.outcomes });
     return;
   }
-  printLine(sweepTable([found.status]));
+  printLine(sweepTable([found.status], found.alone));
   const { shards } = found.status;
   const { loads, concurrency, priority, reason } = found.status;
   printLine(`shards: ${Object.entries(shards).map(([state, count]) => `${String(count)} ${state}`).join(', ')}; checkpoints were loaded ${String(loads)} times`);
@@ -54,10 +55,11 @@ async function showOne(sweep: SweepId, options: StatusOptions): Promise<void> {
   if (found.outcomes.length > 0) printLine(outcomeTable(found.outcomes));
 }
 
-function sweepTable(sweeps: readonly SweepStatus[]): string {
+/** @param alone nobody else has the stack open: what reads as running was left so by a command that was killed */
+function sweepTable(sweeps: readonly SweepStatus[], alone: boolean): string {
   const table = new Table({ head: ['sweep', 'rev', 'state', 'cells', 'measured', 'planned', 'diverged', 'infeasible', 'failed', 'updated'], style: { head: [], border: [] } });
   for (const { sweep, revision, state, cells, updatedAt } of sweeps) {
-    table.push([sweep, revision, state, cells.total, cells.measured, cells.planned, cells.diverged, cells.infeasible, cells.failed, updatedAt.toISOString().slice(0, 19).replace('T', ' ')]);
+    table.push([sweep, revision, alone && !isEnded(state) && state !== 'paused' ? `${state} (nothing runs it)` : state, cells.total, cells.measured, cells.planned, cells.diverged, cells.infeasible, cells.failed, updatedAt.toISOString().slice(0, 19).replace('T', ' ')]);
   }
   return table.toString();
 }
