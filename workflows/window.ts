@@ -45,6 +45,8 @@ export class Window {
     this.page = shards.filter(({ shard }) => !this.open.has(shard));
     this.more = shards.length > 0;
     if (canary) for (const { shard } of this.page) this.canaries.set(shard, null);
+    // One that a narrow window had not started comes in its turn: nobody waits for it.
+    else for (const shard of this.pendingCanaries) if (!this.open.has(shard)) this.canaries.delete(shard);
   }
 
   /** What is to be started now, counted among those in flight from here on. */

@@ -265,4 +265,11 @@ describe('a sweep', () => {
     expect(tasks).toBeLessThanOrEqual(5);
     expect(sweep.events).toBeLessThan(5_000);
   });
+
+  it('goes on past a canary that failed where its window has room for one only', async () => {
+    const backlog = new Backlog(5, (shard) => () => (shard.endsWith('4') ? fails('CHECKPOINT_INVALID', true) : succeeds()), { concurrency: 1 });
+    backlog.canaries = ['shard-0004' as ShardId, 'shard-0003' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('narrow'))).toEqual({ state: 'incomplete' });
+    expect(backlog.done).toHaveLength(4);
+  });
 });
