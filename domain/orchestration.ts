@@ -124,6 +124,7 @@ export const FAILURES = {
   diskFull: 'DISK_FULL',
   leaseLost: 'LEASE_LOST',
   draining: 'DRAINING',
+  workerLost: 'WORKER_LOST',
   slotsBusy: 'SLOTS_BUSY',
   slotCrashed: 'SLOT_CRASHED',
   slotSilent: 'SLOT_SILENT',

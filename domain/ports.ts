@@ -149,6 +149,8 @@ export interface WorkerRow {
   readonly id: string;
   readonly host: string;
   readonly pid: number;
+  /** Opaque: by this a neighbour tells it from another process with its pid. */
+  readonly processStarted: string;
   readonly deviceClass: string;
   readonly slots: number;
   /** Its own task queue, for work that is to be done with what its slots hold. */
@@ -172,6 +174,14 @@ export interface WorkerStanding {
   readonly state: WorkerState;
   /** Why it was set aside. */
   readonly reason: string | null;
+}
+
+/** A registered worker as a neighbour looks for it. */
+export type WorkerProcess = Pick<WorkerRow, 'id' | 'pid' | 'processStarted'>;
+
+export interface HeldShard {
+  readonly sweep: SweepId;
+  readonly shard: ShardId;
 }
 
 /** What a person asks of a sweep; each may be said again without harm. */
@@ -234,6 +244,10 @@ export interface Store {
   /** Says that the worker lives, and returns what the store thinks of it; null where its row is gone. */
   heartbeatWorker(id: string, beat: WorkerBeat): Promise<WorkerStanding | null>;
   unregisterWorker(id: string): Promise<void>;
+  /** Registered workers, as processes. */
+  workerProcesses(): Promise<WorkerProcess[]>;
+  /** Ends the attempts of a worker whose process is gone. @returns the shards that it had leased */
+  loseWorker(worker: string): Promise<HeldShard[]>;
 
   // views
   status(sweep: SweepId): Promise<SweepStatus | null>;
@@ -262,4 +276,6 @@ export interface Executions {
   running(workflowIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Activities of these workflows that wait in a queue get this priority. */
   prioritise(workflowIds: readonly string[], priority: number): Promise<void>;
+  /** Ends, as lost, attempts of these workflows that the worker has. */
+  loseWorker(workflowIds: readonly string[], worker: string): Promise<void>;
 }

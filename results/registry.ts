@@ -1,5 +1,6 @@
 /** The registry of workers. */
-import type { WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import { FAILURES } from '../domain/orchestration.js';
+import type { HeldShard, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { Client } from './database.js';
 
 /** Registering again (after PostgreSQL was lost) replaces the row. */
@@ -20,4 +21,17 @@ export async function heartbeatWorker(client: Client, id: string, { draining, lo
 
 export async function unregisterWorker(client: Client, id: string): Promise<void> {
   await client.worker.deleteMany({ where: { id } });
+}
+
+export function workerProcesses(client: Client): Promise<WorkerProcess[]> {
+  return client.worker.findMany({ select: { id: true, pid: true, processStarted: true }, orderBy: { id: 'asc' } });
+}
+
+/** The leases stay until another attempt takes them: whoever was thought to be gone and is not may still write. */
+export async function loseWorker(transaction: Client, worker: string): Promise<HeldShard[]> {
+  await transaction.$executeRaw`
+    UPDATE shard_attempts SET ended_at = now(), code = ${FAILURES.workerLost}, reason = 'its process is gone'
+    WHERE worker = ${worker} AND ended_at IS NULL`;
+  return transaction.$queryRaw<HeldShard[]>`
+    SELECT sweep_id AS sweep, id AS shard FROM shards WHERE state = 'leased' AND leased_by = ${worker} ORDER BY id`;
 }

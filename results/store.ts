@@ -6,7 +6,7 @@ import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
-import type { FileDigest, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { ShardState, SweepEndState } from '../domain/states.js';
@@ -18,7 +18,7 @@ import { deleteSweep } from './deletion.js';
 import { armRecalls, live, shardStates } from './live.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
-import { heartbeatWorker, registerWorker, unregisterWorker } from './registry.js';
+import { heartbeatWorker, loseWorker, registerWorker, unregisterWorker, workerProcesses } from './registry.js';
 import { retryCells } from './retry.js';
 import { prunable, prune, type Prunable } from './pruning.js';
 import { rescore } from './rescoring.js';
@@ -132,6 +132,12 @@ export class PrismaStore implements Store {
 
   unregisterWorker(id: string): Promise<void> {
     return this.database.read((client) => unregisterWorker(client, id));
+  }
+  workerProcesses(): Promise<WorkerProcess[]> {
+    return this.database.read(workerProcesses);
+  }
+  loseWorker(worker: string): Promise<HeldShard[]> {
+    return this.database.write((transaction) => loseWorker(transaction, worker));
   }
 
   status(sweep: SweepId): Promise<SweepStatus | null> {

@@ -8,13 +8,15 @@ import { deviceText } from '../domain/device.js';
 import { engineVersion } from '../domain/engine.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
 import { HEARTBEAT, evaluationQueue, workerQueue } from '../domain/orchestration.js';
-import type { Place, Store } from '../domain/ports.js';
+import type { Executions, Place, Store } from '../domain/ports.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
 import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
+import { identify } from '../infra/embedded/processIdentity.js';
 import { VERSION } from '../infra/version.js';
 import { fingerprint } from '../runtime/fingerprint.js';
 import { chooseSlots, type SlotWishes } from './slots.js';
+import { reportDeadNeighbours } from './neighbours.js';
 import { SlotPermits } from './slotPermits.js';
 import { ForkedSlots } from './slotPool.js';
 import { weightsVerifier } from './verifyWeights.js';
@@ -45,7 +47,7 @@ export interface Evaluation {
  *
  * @throws RopesweepError DEVICE_BROKEN if the self-test fails, OPTION_INVALID without a class for a GPU
  */
-export async function openEvaluation(common: CommonOptions, store: Store, options: EvaluationWishes): Promise<Evaluation | null> {
+export async function openEvaluation(common: CommonOptions, store: Store, executions: Executions, options: EvaluationWishes): Promise<Evaluation | null> {
   const { slots, threads } = chooseSlots(options);
   if (slots === 0) return null;
   const { device } = options;
@@ -58,6 +60,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
     id: place.worker,
     host: hostname(),
     pid: process.pid,
+    processStarted: identify(process.pid)?.started ?? '',
     deviceClass,
     slots,
     queue,
@@ -73,6 +76,8 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
   const onQueue = (taskQueue: string): Promise<Worker> =>
     Worker.create({
       ...common,
+      // By this name others tell Temporal that it is gone.
+      identity: place.worker,
       taskQueue,
       activities,
       // A task is taken only when a slot is free, so nothing waits behind a busy device.
@@ -81,7 +86,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, option
       defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
     });
   const workers = await Promise.all([onQueue(evaluationQueue(deviceClass)), onQueue(queue)]);
-  const registration = keepRegistered(store, place.worker, pool, workers);
+  const registration = keepRegistered(store, executions, place.worker, pool, workers);
   return {
     workers,
     run: async (stopped) => {
@@ -102,17 +107,19 @@ interface Registration {
 }
 
 /** Keeps the row of the registry fresh, and hears from it when the node is set aside: then it takes no more work. */
-function keepRegistered(store: Store, id: string, pool: ForkedSlots, workers: readonly Worker[]): Registration {
+function keepRegistered(store: Store, executions: Executions, id: string, pool: ForkedSlots, workers: readonly Worker[]): Registration {
   let aside = false;
   const beat = async (): Promise<void> => {
     try {
       const standing = await store.heartbeatWorker(id, { draining: !aside && workers.some((worker) => worker.getState() !== 'RUNNING'), loaded: pool.loaded });
-      if (standing?.state !== 'aside' || aside) return;
-      aside = true;
-      console.error(`this worker was set aside and takes no more work: ${standing.reason ?? 'no reason is known'}`);
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      if (standing?.state === 'aside' && !aside) {
+        aside = true;
+        console.error(`this worker was set aside and takes no more work: ${standing.reason ?? 'no reason is known'}`);
+        for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      }
+      await reportDeadNeighbours(store, executions);
     } catch (error) {
-      console.error(`the worker's registry row could not be kept fresh: ${messageOf(error)}`);
+      console.error(`the registry of workers could not be kept fresh: ${messageOf(error)}`);
     }
   };
   const timer = setInterval(() => void beat(), HEARTBEAT.everyMs);

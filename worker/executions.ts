@@ -1,5 +1,7 @@
 /** The Executions port over a Temporal client. */
-import { ServiceError, WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
+import { ActivityNotFoundError, ServiceError, WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { FAILURES } from '../domain/orchestration.js';
 import type { Executions } from '../domain/ports.js';
 
 export const temporalExecutions = (client: Client): Executions => ({
@@ -16,6 +18,22 @@ export const temporalExecutions = (client: Client): Executions => ({
       }),
     );
     return new Set(running.flat());
+  },
+  loseWorker: async (workflowIds, worker) => {
+    await Promise.all(
+      workflowIds.map(async (workflowId) => {
+        try {
+          const { raw } = await client.workflow.getHandle(workflowId).describe();
+          for (const { activityId, lastWorkerIdentity } of raw.pendingActivities ?? []) {
+            if (activityId == null || lastWorkerIdentity !== worker) continue;
+            await client.activity.fail({ workflowId, activityId }, ApplicationFailure.create({ type: FAILURES.workerLost, message: `the process of worker ${worker} is gone` }));
+          }
+        } catch (error) {
+          // It ended meanwhile, or another neighbour was first.
+          if (!(error instanceof WorkflowNotFoundError) && !(error instanceof ActivityNotFoundError)) throw error;
+        }
+      }),
+    );
   },
   prioritise: async (workflowIds, priority) => {
     await Promise.all(

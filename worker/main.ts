@@ -13,7 +13,7 @@ import pRetry from 'p-retry';
 import { controlActivities } from '../activities/control.js';
 import { EXIT, RopesweepError } from '../domain/errors.js';
 import { CONTROL_QUEUE } from '../domain/orchestration.js';
-import type { Store } from '../domain/ports.js';
+import type { Executions, Store } from '../domain/ports.js';
 import { CPU, parseDevice, type Device } from '../domain/device.js';
 import { float32Cache } from '../infra/cacheFolder.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
@@ -25,6 +25,7 @@ import { migrate } from '../results/migrate.js';
 import { openStore } from '../results/store.js';
 import { classOf, openEvaluation, type CommonOptions } from './evaluationWorker.js';
 import { temporalExecutions } from './executions.js';
+import { reportDeadNeighbours } from './neighbours.js';
 import { chooseSlots } from './slots.js';
 
 interface Options {
@@ -82,9 +83,11 @@ async function run(options: Options): Promise<void> {
   const native = await untilItAnswers('the Temporal server', () => NativeConnection.connect(connectionOptions));
   const common: CommonOptions = { connection: native, namespace, shutdownGraceTime: 0, shutdownForceTime: DRAIN_MS };
 
-  const connection = options.control ? await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions)) : null;
-  const control = connection === null ? [] : [await controlWorker(common, store, new Client({ connection, namespace }))];
-  const evaluation = await openEvaluation(common, store, options);
+  const connection = await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions));
+  const executions = temporalExecutions(new Client({ connection, namespace }));
+  for (const worker of await reportDeadNeighbours(store, executions)) console.error(`worker ${worker} of this machine is gone; its shards go on`);
+  const control = options.control ? [await controlWorker(common, store, executions)] : [];
+  const evaluation = await openEvaluation(common, store, executions, options);
   const drained = stop.drainInstead([...control, ...(evaluation?.workers ?? [])]);
   process.send?.({ kind: 'ready' });
   try {
@@ -92,7 +95,7 @@ async function run(options: Options): Promise<void> {
   } finally {
     await evaluation?.close();
     await store.close();
-    await connection?.close();
+    await connection.close();
     await native.close();
   }
 }
@@ -138,12 +141,12 @@ function untilItAnswers<Result>(what: string, open: () => Promise<Result>): Prom
   });
 }
 
-async function controlWorker(common: CommonOptions, store: Store, client: Client): Promise<Worker> {
+async function controlWorker(common: CommonOptions, store: Store, executions: Executions): Promise<Worker> {
   return Worker.create({
     ...common,
     taskQueue: CONTROL_QUEUE,
     workflowBundle: { code: await readFile(fileURLToPath(new URL('../workflows/bundle.cjs', import.meta.url)), 'utf8') },
-    activities: controlActivities({ store, executions: temporalExecutions(client) }),
+    activities: controlActivities({ store, executions }),
     maxConcurrentActivityTaskExecutions: 20,
   });
 }

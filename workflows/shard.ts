@@ -5,7 +5,7 @@
  * | --- | --- | --- |
  * | SLOT_CRASHED, SLOT_SILENT | yes | once more as it is; then cut in two, until the cell that kills the slot is alone and quarantined |
  * | FINGERPRINT_MIXED, anything unknown | yes | again after a backoff; after `maximumAttempts` what is left is quarantined |
- * | worker lost (heartbeat timeout), draining, STORE_LOST, DISK_FULL, LEASE_LOST | no | again after a backoff |
+ * | worker lost (a neighbour said so, or heartbeat timeout), draining, STORE_LOST, DISK_FULL, LEASE_LOST | no | again after a backoff |
  * | bad input and mismatches (not retryable) | - | quarantined at once with the reason |
  *
  * Uncounted retries are bounded too, so that no shard can go round for ever without a person hearing of it.
@@ -30,7 +30,7 @@ import { shardEnded, shardSituation } from './signals.js';
 const MAXIMUM_UNCOUNTED = 200;
 const LONGEST_BACKOFF_MS = 30_000;
 /** The worker is gone or newer than this attempt: the next one that has a slot free may have the shard soon. */
-const ELSEWHERE: readonly string[] = ['WORKER_LOST', FAILURES.draining, FAILURES.leaseLost];
+const ELSEWHERE: readonly string[] = [FAILURES.workerLost, FAILURES.draining, FAILURES.leaseLost];
 const LONGEST_WAIT_FOR_ANOTHER_MS = 2_000;
 /** So often a shard may kill its slot before it is cut in two: once may be bad luck. */
 const CRASHES_BEFORE_SPLIT = 2;
@@ -42,7 +42,7 @@ interface Classified extends Failure {
 
 function classify(error: unknown): Classified {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof TimeoutFailure) return { code: 'WORKER_LOST', reason: cause.message, verdict: 'again' };
+  if (cause instanceof TimeoutFailure) return { code: FAILURES.workerLost, reason: cause.message, verdict: 'again' };
   if (cause instanceof ApplicationFailure) {
     const code = cause.type ?? 'INTERNAL';
     const reason = cause.message;
@@ -50,6 +50,7 @@ function classify(error: unknown): Classified {
       // The shard was superseded, or an attempt that was given up wrote late: the next lease says which.
       case FAILURES.leaseLost:
       case FAILURES.draining:
+      case FAILURES.workerLost:
       case FAILURES.storeLost:
       case FAILURES.diskFull:
         return { code, reason, verdict: 'again' };

@@ -118,7 +118,7 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     ]);
     await store.finishShard(held.lease, null, null);
     await runFixture(store, plan.sweep);
-    await store.registerWorker({ id: 'w', host: 'h', pid: 1, deviceClass: 'cpu', slots: 1, fingerprint: 'f', selfTest: 'passed', queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' });
+    await store.registerWorker({ id: 'w', host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 1, fingerprint: 'f', selfTest: 'passed', queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' });
     await store.close();
     reader = await readAs(database.url);
     emptyReader = await readAs(empty.url);

@@ -6,6 +6,7 @@ import type { SweepId } from '../../domain/ids.js';
 import { sweepWorkflowId } from '../../domain/orchestration.js';
 import { startPostgres } from '../../infra/embedded/postgres.js';
 import { startTemporal, type TemporalServer } from '../../infra/embedded/temporal.js';
+import { query } from '../infra/query.js';
 import { sharedTemporal } from '../infra/sharedTemporal.js';
 import { descendants, finished, measured, openPlace, waitFor, type Place, type RunningCommand } from './command.js';
 import { SMALL_CELLS, writeSmallSweep } from './smallSweep.js';
@@ -15,6 +16,7 @@ let place: Place;
 let temporal: TemporalServer;
 const started: { stop(): Promise<void> }[] = [];
 let environment: Record<string, string>;
+let databaseUrl: string;
 beforeAll(async () => {
   place = await openPlace();
   const keep = <Server extends { stop(): Promise<void> }>(server: Server): Server => {
@@ -26,6 +28,7 @@ beforeAll(async () => {
     startTemporal({ binary: await sharedTemporal(), databaseFile: join(place.folder, 'temporal.db'), port: await getPort(), uiPort: await getPort(), logFile: join(place.folder, 'temporal.log') }).then(keep),
   ]);
   temporal = running;
+  databaseUrl = postgres.url;
   environment = { DATABASE_URL: postgres.url, TEMPORAL_ADDRESS: temporal.address };
 });
 afterAll(async () => {
@@ -38,6 +41,22 @@ const worker = (...args: string[]): RunningCommand => place.start(['worker', ...
 const run = (spec: string, ...args: string[]): RunningCommand => place.start(['run', spec, '--json', ...args], environment);
 /** Measurements are shared between sweeps: each test draws haystacks of its own. */
 const long = (seed: number): string[] => ['--set', 'contextTokens=[1024,2048,3072]', '--set', `tasks[0].seeds=[${String(seed)},${String(seed + 1)}]`];
+
+/** What Temporal was told of failed attempts at the sweep's shards. */
+async function reportedFailures(sweep: string): Promise<string[]> {
+  const connection = await Connection.connect({ address: temporal.address });
+  try {
+    const client = new Client({ connection });
+    const failures: string[] = [];
+    for await (const { workflowId } of client.workflow.list({ query: `WorkflowId STARTS_WITH "sweep/${sweep}/shard/"` })) {
+      const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+      for (const { activityTaskFailedEventAttributes: failed } of events ?? []) if (failed?.failure?.message != null) failures.push(failed.failure.message);
+    }
+    return failures;
+  } finally {
+    await connection.close();
+  }
+}
 
 /** SIGTERM: the worker drains and ends in order. */
 async function stopped(command: RunningCommand): Promise<void> {
@@ -71,6 +90,24 @@ describe('with DATABASE_URL and TEMPORAL_ADDRESS set', () => {
     const ended = await sweep.ended;
     expect(ended.code, ended.stderr).toBe(0);
     expect(finished(ended).cells).toMatchObject({ measured: SMALL_CELLS, failed: 0 });
+    await Promise.all([stopped(second), stopped(control)]);
+  });
+
+  it('a worker that was killed is reported by the next one on its machine, which goes on with its shard', async () => {
+    const control = worker('--control');
+    const first = worker('--slots', '1');
+    const sweep = run(writeSmallSweep(place.folder, 'killed'), ...long(15));
+    await waitFor('the first cells', () => measured(sweep) >= 1);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const second = worker('--slots', '1');
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended).cells).toMatchObject({ measured: SMALL_CELLS, failed: 0 });
+    expect(await query(databaseUrl, "SELECT code, reason FROM shard_attempts WHERE code = 'WORKER_LOST'")).toEqual([{ code: 'WORKER_LOST', reason: 'its process is gone' }]);
+    expect(await query(databaseUrl, `SELECT id FROM workers WHERE pid = ${String(first.pid)}`)).toEqual([]);
+    // A heartbeat timeout is no failure that anybody reported.
+    expect(await reportedFailures('killed')).toEqual([expect.stringContaining('is gone')]);
     await Promise.all([stopped(second), stopped(control)]);
   });
 

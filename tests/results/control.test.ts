@@ -181,7 +181,7 @@ describe('deleting', () => {
 
 describe('attempts', () => {
   const place = (worker: string): Place => ({ ...FIXTURE_PLACE, worker });
-  const worker = (id: string) => store.registerWorker({ id, host: 'h', pid: 1, deviceClass: 'cpu', slots: 1, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: null, version: '0.1.0' });
+  const worker = (id: string) => store.registerWorker({ id, host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 1, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: null, version: '0.1.0' });
   const standing = (id: string) => store.heartbeatWorker(id, { draining: false, loaded: [] });
   const fails = async (shard: ShardId, id: string): Promise<void> => {
     const { lease } = await held(shard, place(id));

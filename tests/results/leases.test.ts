@@ -234,7 +234,7 @@ describe('mixFingerprints', () => {
 
 describe('the registry and the file digests', () => {
   it('keep one row a worker and one digest a file version', async () => {
-    const worker = { id: 'w1', host: 'h', pid: 1, deviceClass: 'cpu', slots: 2, fingerprint: 'f', selfTest: 'passed' as const, queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' };
+    const worker = { id: 'w1', host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 2, fingerprint: 'f', selfTest: 'passed' as const, queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' };
     await store.registerWorker(worker);
     await store.registerWorker({ ...worker, pid: 2 });
     expect(await store.heartbeatWorker('w1', { draining: false, loaded: [] })).toEqual({ state: 'ready', reason: null });

@@ -153,7 +153,7 @@ describe('a live view', () => {
   });
 
   it('shows workers with the slots they have busy, and which of them fell silent', async () => {
-    const worker = { host: 'node', pid: 1, deviceClass: 'cpu', slots: 4, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed' as const, queue: 'q', memoryBytes: null, version: '0' };
+    const worker = { host: 'node', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 4, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed' as const, queue: 'q', memoryBytes: null, version: '0' };
     await store.registerWorker({ id: 'busy', ...worker });
     await store.registerWorker({ id: 'silent', ...worker });
     await sql(`UPDATE workers SET heartbeat_at = now() - interval '41 s' WHERE id = 'silent'`);
