@@ -8,9 +8,9 @@ beforeAll(async () => {
 });
 afterAll(() => place.remove());
 
-/** 3 arms x 3 lengths x 2 depths x 40 seeds of up to 2048 tokens: long enough to be steered. */
-const CELLS = 720;
-const seeds = (from: number): string[] => ['--set', 'contextTokens=[512,1024,2048]', '--set', `tasks[0].seeds=[${Array.from({ length: 40 }, (_, index) => String(from + index)).join(',')}]`];
+/** 3 arms x 3 lengths x 2 depths x 28 seeds of up to 2048 tokens: long enough to be steered. */
+const CELLS = 504;
+const seeds = (from: number): string[] => ['--set', 'contextTokens=[512,1024,2048]', '--set', `tasks[0].seeds=[${Array.from({ length: 28 }, (_, index) => String(from + index)).join(',')}]`];
 
 interface Status {
   readonly state: string;
@@ -102,6 +102,16 @@ describe('on a stack that is up', () => {
     refused(await place.run(['status', 'cancelled']), 'no sweep of that name');
     const plan = await json<{ cells: { cached: number } }>('plan', writeSmallSweep(place.folder, 'cancelled'), ...seeds(400));
     expect(plan.cells.cached).toBe(cells.measured);
+
+    const measurementsPruned = { what: 'measurements of cells that no sweep has', rows: cells.measured };
+    const { tables } = await json<{ tables: { table: string; rows: number }[] }>('db', 'size');
+    expect(tables.find(({ table }) => table === 'measurements')?.rows).toBeGreaterThanOrEqual(CELLS + cells.measured);
+    expect((await place.run(['db', 'size'])).stdout).toMatch(/steered +│ +504 /);
+    expect(await json('db', 'prune')).toMatchObject({ removed: false, kinds: expect.arrayContaining([expect.objectContaining(measurementsPruned)]) as unknown });
+    expect(await json('db', 'prune', '--yes')).toMatchObject({ removed: true, kinds: expect.arrayContaining([expect.objectContaining(measurementsPruned)]) as unknown });
+    expect(await json('plan', writeSmallSweep(place.folder, 'cancelled'), ...seeds(400))).toMatchObject({ cells: { cached: 0 } });
+    expect((await status('steered')).cells.measured).toBe(CELLS);
+    expect((await place.run(['db', 'prune'])).stdout).toContain('nothing to remove');
   }, 240_000);
 
   it('taking it down ends a run that used it, keeps what is measured and leaves nothing running', async () => {

@@ -177,11 +177,9 @@ describe('a sweep is refused before anything starts', () => {
 
   it('before anything is laid out, if the grid is beyond its limit', async () => {
     const seeds = Array.from({ length: 50_000 }, (_, seed) => seed);
-    const start = performance.now();
     // A context too short would be told too, were the prompts laid out.
     const error = await refusal(`tasks[0].seeds=[${seeds.join(',')}]`, 'contextTokens=[5]');
     expect(error.problems.map(({ what }) => what)).toEqual(['the sweep has 2500000 cells, the limit is 100000']);
-    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
 
