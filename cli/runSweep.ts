@@ -12,6 +12,7 @@ import type { CellState, SweepEndState } from '../domain/states.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
 import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
 import { deviceNeeds } from '../infra/cuda.js';
+import { isRefined } from '../planner/refineDesign.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
@@ -45,8 +46,9 @@ interface Context {
   readonly stop: AbortSignal;
 }
 
-/** @throws RopesweepError STACK_NEEDED for a sweep that is to be left alone where nothing would run it */
+/** @throws RopesweepError STACK_NEEDED for a sweep that is to be left alone where nothing would run it, OPTION_INVALID where only the command can lead it */
 export async function runSweep(sweepFile: SweepFile, options: RunSweepOptions): Promise<Finished | Detached> {
+  if (options.detach && sweepFile.spec.tasks.some(isRefined)) throw ledByCommand();
   const startedMs = Date.now();
   const { display } = options;
   const stop = stopRequests(() => {
@@ -118,6 +120,13 @@ async function attempt(sweepFile: SweepFile, options: RunSweepOptions, stop: Abo
 }
 
 type Detached = Extract<RunEvent, { event: 'detached' }>;
+
+const ledByCommand = (): RopesweepError =>
+  new RopesweepError('OPTION_INVALID', {
+    where: '--detach',
+    what: 'a task of the sweep is refined, and the command chooses the cells of each round from those before',
+    mend: 'Leave --detach out (in a terminal multiplexer, or with nohup); whatever happens to it, the same command goes on.',
+  });
 
 const nothingStays = ({ home, attached }: Connections): RopesweepError =>
   new RopesweepError('STACK_NEEDED', {

@@ -56,6 +56,12 @@ describe('a refined sweep', () => {
     expect(stdout).toContain('at most 128 cells and 6 random ones an arm');
   });
 
+  it('is not left alone: the command leads its rounds', async () => {
+    const { code, stderr } = await undisturbed.run(['run', writeSweep(undisturbed.folder), '--detach']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('the command chooses the cells of each round');
+  });
+
   it('finds the frontier of every arm within the tolerance, with far fewer cells than the full grid', async () => {
     const ended = await undisturbed.run(['run', writeSweep(undisturbed.folder), '--json']);
     expect(ended.code, ended.stderr).toBe(0);
