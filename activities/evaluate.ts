@@ -10,7 +10,7 @@ import pRetry from 'p-retry';
 import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ShardId } from '../domain/ids.js';
 import type { CellResult } from '../domain/measurement.js';
-import { FAILURES, HEARTBEAT, SLOT_WAIT_MS, type Failure } from '../domain/orchestration.js';
+import { FAILURES, HEARTBEAT, SLOT_WAIT_MS, type Elsewhere, type Failure } from '../domain/orchestration.js';
 import type { Lease, Place, SlotPool, Store } from '../domain/ports.js';
 import type { ShardJob } from '../domain/slot.js';
 import { toFailure } from './failures.js';
@@ -27,11 +27,12 @@ const WRITE_EVERY_MS = 500;
 
 export function evaluateActivities(ports: EvaluatePorts) {
   return {
-    evaluateShard: async (input: { shard: ShardId }): Promise<Evaluated> => {
+    /** @param input passedOn: it was passed on before, and is evaluated wherever it has come to */
+    evaluateShard: async (input: { shard: ShardId; passedOn: boolean }): Promise<Evaluated> => {
       const context = Context.current();
       const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT.everyMs);
       try {
-        return await evaluate(ports, input.shard, context.cancellationSignal);
+        return await evaluate(ports, input, context.cancellationSignal);
       } catch (error) {
         if (context.cancellationSignal.aborted) throw endedBy(context.cancellationSignal.reason);
         throw toFailure(error);
@@ -48,13 +49,18 @@ interface Evaluated {
   readonly cells: number;
   /** What every cell failed of; null where one has numbers. */
   readonly failure: Failure | null;
+  /** Nothing was evaluated here: this worker had better have it. */
+  readonly elsewhere?: Elsewhere;
 }
 
 /** A lease is taken only with a slot at hand. */
-async function evaluate(ports: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
+async function evaluate(ports: EvaluatePorts, { shard, passedOn }: { shard: ShardId; passedOn: boolean }, signal: AbortSignal): Promise<Evaluated> {
   const release = await ports.slots.reserve(SLOT_WAIT_MS, signal);
   if (release === null) throw ApplicationFailure.create({ type: FAILURES.slotsBusy, message: 'all slots of the worker are busy' });
   try {
+    const { store, slots } = ports;
+    const elsewhere = passedOn ? null : await untilStoreIsBack(() => store.heldElsewhere(shard, slots.place, slots.idleCheckpoints), signal);
+    if (elsewhere !== null) return { cells: 0, failure: null, elsewhere };
     return await evaluateOnSlot(ports, shard, signal);
   } finally {
     release();

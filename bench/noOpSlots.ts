@@ -54,6 +54,7 @@ export function noOpSlots(databaseUrl: string, worker: string): SlotPool {
   const place: Place = { worker, fingerprint: 'no engine', engineVersion: engineVersion('cpu'), deviceClass: 'cpu' };
   return {
     place,
+    idleCheckpoints: [],
     reserve: () => Promise.resolve(() => undefined),
     evaluate: (job, onMessage) => {
       for (const { key } of job.cells) onMessage({ kind: 'cell', result: { key, state: 'measured', seconds: 0, needle: NUMBERS } });

@@ -10,10 +10,8 @@ export const CONTROL_QUEUE = 'ropesweep-control';
 /** Queue of evaluateShard for one device class; strict priority needs it to have one partition. */
 export const evaluationQueue = (deviceClass: string): string => `ropesweep-evaluate-${deviceClass}`;
 
-/** Queue of evaluateShard for one worker: work for a checkpoint that its slots hold. */
+/** Queue of evaluateShard for one worker: shards whose checkpoint it holds, which others passed on. */
 export const workerQueue = (deviceClass: string, worker: string): string => `${evaluationQueue(deviceClass)}@${worker}`;
-/** How long a shard waits for the worker that holds its checkpoint before any worker of the class may have it; milliseconds. */
-export const WORKER_QUEUE_WAIT_MS = 5_000;
 /** How long a task that was taken waits for a slot which was taken from under it; then it goes back to the class; milliseconds. */
 export const SLOT_WAIT_MS = 5_000;
 
@@ -49,10 +47,16 @@ export interface SweepControl {
 export interface ShardStart {
   readonly shard: ShardId;
   readonly evaluationQueue: string;
-  /** Queue of a worker that has a free slot and holds the checkpoint, to be tried first; null: there is none to prefer. */
-  readonly workerQueue: string | null;
   /** Slot crashes of the shards that it was split from. */
   readonly crashes: number;
+}
+
+/** A worker that holds the checkpoint of a shard which another one was given. */
+export interface Elsewhere {
+  /** Its own queue. */
+  readonly queue: string;
+  /** How long the shard is to wait for it before any worker of the class may have it; milliseconds. */
+  readonly waitMs: number;
 }
 
 /** What the store answers a window that asks for more. */

@@ -3,7 +3,7 @@
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
-import type { Failure, Page } from './orchestration.js';
+import type { Elsewhere, Failure, Page } from './orchestration.js';
 import type { Plan } from './plan.js';
 import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
@@ -220,6 +220,11 @@ export interface Store {
   endedShards(shards: readonly ShardId[]): Promise<ShardId[]>;
   /** A new lease on a shard, or null if it has ended or its sweep does not run. */
   lease(shard: ShardId, place: Place): Promise<LeasedShard | null>;
+  /**
+   * Who had better have the shard than a worker whose free slots hold the checkpoints `idle`; null: this one. Nobody else where
+   * nothing waits for what it holds.
+   */
+  heldElsewhere(shard: ShardId, place: Place, idle: readonly WeightsId[]): Promise<Elsewhere | null>;
   /** Writes results; first writer wins. Throws LEASE_LOST if a newer lease exists. */
   record(lease: Lease, place: Place, results: readonly CellResult[]): Promise<void>;
   /** Ends an attempt: the shard is done if every cell has a measurement or outcome, else planned again. */
@@ -260,6 +265,8 @@ export interface Store {
 /** Evaluates one shard in a slot's child process. */
 export interface SlotPool {
   readonly place: Place;
+  /** Checkpoints that free slots hold. */
+  readonly idleCheckpoints: readonly WeightsId[];
   /** Waits for a free slot, at most so long. @returns what gives it back; null if none came free. An abort rejects with the signal's reason. */
   reserve(limitMs: number, signal: AbortSignal): Promise<(() => void) | null>;
   /**

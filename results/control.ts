@@ -2,8 +2,8 @@
  * A hand on the wheel: what people set while a sweep runs, and what its workflow reads.
  */
 import { RopesweepError } from '../domain/errors.js';
-import type { ShardId, SweepId, WeightsId } from '../domain/ids.js';
-import { HEARTBEAT, evaluationQueue, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
+import type { ShardId, SweepId } from '../domain/ids.js';
+import { evaluationQueue, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
 import type { Steered, SweepWish } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { allowed, isEnded, type SweepState } from '../domain/states.js';
@@ -41,50 +41,23 @@ export async function nextShards(client: Client, sweep: SweepId, except: readonl
   if (control.state !== 'running' || control.spent !== null) return { control, shards: [], canary: false };
   const canaries = row.spec.canary && except.length === 0 ? await cheapestAndDearest(client, sweep, row.revision) : [];
   const shards = canaries.length > 0 ? canaries : await openShards(client, sweep, 2 * row.concurrency, except);
-  const prefer = await holders(client, row.deviceClass);
   return {
     control,
     canary: canaries.length > 0,
-    shards: shards.map(({ id, crashes, weightsId }): ShardStart => ({ shard: id, crashes, evaluationQueue: evaluationQueue(row.deviceClass), workerQueue: prefer(weightsId) })),
+    shards: shards.map(({ id, crashes }): ShardStart => ({ shard: id, crashes, evaluationQueue: evaluationQueue(row.deviceClass) })),
   };
 }
 
 interface OpenShard {
   readonly id: ShardId;
   readonly crashes: number;
-  readonly weightsId: WeightsId;
 }
-
-/**
- * Gives the free slots of workers to the checkpoints that they hold: the queue of one that has a slot left for it, or null. Where
- * every worker holds a checkpoint, none is to be preferred for it.
- */
-async function holders(client: Client, deviceClass: string): Promise<(weightsId: WeightsId) => string | null> {
-  const workers = await client.$queryRaw<{ queue: string; loaded: WeightsId[]; free: number }[]>`
-    SELECT w.queue, w.loaded, w.slots - (SELECT count(*)::int FROM shards h WHERE h.state = 'leased' AND h.leased_by = w.id) AS free
-    FROM workers w
-    WHERE w.device_class = ${deviceClass} AND w.state = 'ready' AND w.self_test = 'passed' AND w.queue <> ''
-      AND w.heartbeat_at > now() - make_interval(secs => ${ALIVE_SECONDS}::int)
-    ORDER BY w.id`;
-  const free = new Map(workers.map((worker) => [worker.queue, worker.free]));
-  return (weightsId) => {
-    const holding = workers.filter(({ loaded }) => loaded.includes(weightsId));
-    if (holding.length === workers.length) return null;
-    const [chosen] = holding.filter(({ queue }) => (free.get(queue) ?? 0) > 0).map(({ queue }) => queue);
-    if (chosen === undefined) return null;
-    free.set(chosen, (free.get(chosen) ?? 0) - 1);
-    return chosen;
-  };
-}
-
-/** A worker whose last heartbeat is older is not asked. */
-const ALIVE_SECONDS = (2 * HEARTBEAT.everyMs) / 1000;
 
 /** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
 const openShards = (client: Client, sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<OpenShard[]> =>
   client.$queryRaw<OpenShard[]>`
-    SELECT h.id, h.crashes, a.weights_id AS "weightsId"
-    FROM shards h JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
+    SELECT h.id, h.crashes
+    FROM shards h
     WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND h.id <> ALL (${except}::text[])
     ORDER BY h.ordinal, h.id LIMIT ${limit}`;
 
@@ -92,12 +65,12 @@ const openShards = (client: Client, sweep: SweepId, limit: number, except: reado
 async function cheapestAndDearest(client: Client, sweep: SweepId, revision: number): Promise<OpenShard[]> {
   const rows = await client.$queryRaw<OpenShard[]>`
     WITH open AS (
-      SELECT h.id, h.crashes, h.cost_flops, a.weights_id AS "weightsId"
-      FROM shards h JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
+      SELECT h.id, h.crashes, h.cost_flops
+      FROM shards h
       WHERE h.sweep_id = ${sweep} AND h.revision = ${revision} AND h.state = 'planned'
         AND NOT EXISTS (SELECT FROM shards WHERE sweep_id = ${sweep} AND revision = ${revision} AND attempts > 0)
     )
-    SELECT id, crashes, "weightsId" FROM (
+    SELECT id, crashes FROM (
       (SELECT *, 1 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
       UNION ALL
       (SELECT *, 0 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)

@@ -4,7 +4,7 @@
 import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
-import type { Failure, Page } from '../domain/orchestration.js';
+import type { Elsewhere, Failure, Page } from '../domain/orchestration.js';
 import type { Plan } from '../domain/plan.js';
 import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
@@ -18,6 +18,7 @@ import { deleteSweep } from './deletion.js';
 import { armRecalls, live, shardStates } from './live.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
+import { heldElsewhere } from './elsewhere.js';
 import { heartbeatWorker, loseWorker, registerWorker, unregisterWorker, workerProcesses } from './registry.js';
 import { retryCells } from './retry.js';
 import { prunable, prune, type Prunable } from './pruning.js';
@@ -86,6 +87,9 @@ export class PrismaStore implements Store {
 
   lease(shard: ShardId, place: Place): Promise<LeasedShard | null> {
     return this.database.write((transaction) => lease(transaction, shard, place));
+  }
+  heldElsewhere(shard: ShardId, place: Place, idle: readonly WeightsId[]): Promise<Elsewhere | null> {
+    return this.database.read((client) => heldElsewhere(client, shard, place, idle));
   }
 
   record(held: Lease, place: Place, results: readonly CellResult[]): Promise<void> {

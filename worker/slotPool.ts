@@ -64,6 +64,10 @@ export class ForkedSlots implements SlotPool {
     return [...new Set([...this.busy, ...this.idle].flatMap(({ weightsId }) => weightsId ?? []))];
   }
 
+  get idleCheckpoints(): WeightsId[] {
+    return [...new Set(this.idle.flatMap(({ weightsId }) => weightsId ?? []))];
+  }
+
   async reserve(limitMs: number, signal: AbortSignal): Promise<(() => void) | null> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     while (this.reserved >= this.options.slots) {

@@ -24,7 +24,7 @@ import {
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.js';
 import type { EvaluateActivities } from '../activities/evaluate.js';
-import { CONTROL_QUEUE, FAILURES, HEARTBEAT, WORKER_QUEUE_WAIT_MS, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
+import { CONTROL_QUEUE, FAILURES, HEARTBEAT, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
 import { shardEnded, shardSituation } from './signals.js';
 
 const MAXIMUM_UNCOUNTED = 200;
@@ -97,16 +97,19 @@ async function evaluateWithRetries(input: ShardInput, say: (change: Partial<Shar
       cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     });
   const ofClass = onQueue(input.evaluationQueue);
-  // A worker that holds the checkpoint is asked once, and not for long: nothing is stranded where it died or is busy.
-  let next = input.workerQueue === null ? ofClass : onQueue(input.workerQueue, WORKER_QUEUE_WAIT_MS);
+  let next = ofClass;
+  // Once a worker may pass it on to one that holds the checkpoint, which is not waited for for long.
+  let passedOn = false;
   const crashesAllowed = Math.min(CRASHES_BEFORE_SPLIT, input.maximumAttempts);
   let counted = 0;
   let crashes = 0;
   let tried = 0;
   for (;;) {
     try {
-      const { failure } = await next.evaluateShard({ shard });
-      return { state: 'done', failure };
+      const { failure, elsewhere } = await next.evaluateShard({ shard, passedOn });
+      if (elsewhere === undefined) return { state: 'done', failure };
+      passedOn = true;
+      next = onQueue(elsewhere.queue, elsewhere.waitMs);
     } catch (error) {
       if (isCancellation(error)) throw error;
       next = ofClass;

@@ -12,7 +12,7 @@ import getPort from 'get-port';
 import type { ControlActivities } from '../../activities/control.js';
 import type { EvaluateActivities } from '../../activities/evaluate.js';
 import type { ShardId, SweepId } from '../../domain/ids.js';
-import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
+import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type Elsewhere, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
 import type { SweepEndState } from '../../domain/states.js';
 import { startTemporal } from '../../infra/embedded/temporal.js';
 import { packageFile } from '../../infra/packageRoot.js';
@@ -49,8 +49,8 @@ export class Backlog {
   readonly crashes = new Map<ShardId, number>();
   readonly prioritised: number[] = [];
   control: SweepControl = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 3, spent: null };
-  /** Queue of a worker that is to be asked first. */
-  workerQueue: string | null = null;
+  /** Where the first worker that is given a shard passes it on to. */
+  elsewhere: Elsewhere | null = null;
   /** Shards to try before all others. */
   canaries: ShardId[] = [];
   end: SweepEndState | null = null;
@@ -78,7 +78,7 @@ export class Backlog {
       const { control } = this;
       const canaries = this.canaries.splice(0);
       const open = canaries.length > 0 ? canaries : [...this.left].filter((shard) => !except.includes(shard)).slice(0, 2 * control.concurrency);
-      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, workerQueue: this.workerQueue, crashes: this.crashes.get(shard) ?? 0 });
+      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, crashes: this.crashes.get(shard) ?? 0 });
       return Promise.resolve({ control, shards: control.state === 'running' && control.spent === null ? open.map(start) : [], canary: canaries.length > 0 });
     },
     goneShards: ({ open }) => Promise.resolve(open.filter((shard) => !this.left.has(shard))),
@@ -111,7 +111,8 @@ export class Backlog {
   };
 
   readonly evaluate: EvaluateActivities = {
-    evaluateShard: async ({ shard }) => {
+    evaluateShard: async ({ shard, passedOn }) => {
+      if (this.elsewhere !== null && !passedOn) return { cells: 0, failure: null, elsewhere: this.elsewhere };
       if (this.control.state !== 'running') return { cells: 0, failure: null };
       const attempt = (this.attempts.get(shard) ?? 0) + 1;
       this.attempts.set(shard, attempt);

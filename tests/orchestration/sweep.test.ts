@@ -242,9 +242,9 @@ describe('a sweep', () => {
     expect(backlog.left.size).toBeGreaterThan(0);
   });
 
-  it('asks the worker that holds the checkpoint first, and does not strand a shard that nobody takes there', async () => {
+  it('does not strand a shard that was passed on to a worker that died, and has it passed on once', async () => {
     const backlog = new Backlog(2, () => succeeds);
-    backlog.workerQueue = 'a-worker-that-died';
+    backlog.elsewhere = { queue: 'a-worker-that-died', waitMs: 300 };
     expect(await bench.withWorker(backlog, () => bench.start('stranded'))).toEqual({ state: 'done' });
     expect([...backlog.attempts.values()]).toEqual([1, 1]);
   });

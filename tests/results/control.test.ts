@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import pg from 'pg';
-import type { ShardId, SweepId } from '../../domain/ids.js';
+import type { ShardId, SweepId, WeightsId } from '../../domain/ids.js';
 import type { Place } from '../../domain/ports.js';
 import type { SweepSpec } from '../../domain/spec.js';
 import type { PrismaStore } from '../../results/store.js';
@@ -179,9 +179,56 @@ describe('deleting', () => {
   });
 });
 
+const place = (worker: string): Place => ({ ...FIXTURE_PLACE, worker });
+const worker = (id: string) => store.registerWorker({ id, host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 1, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: `queue of ${id}`, memoryBytes: null, version: '0.1.0' });
+
+describe('a shard whose checkpoint the worker does not hold', () => {
+  it('goes to one that is at a shard of that checkpoint, where work waits for what the worker itself holds', async () => {
+    await Promise.all([worker('at-ntk'), worker('at-pi')]);
+    const [ntk, pi] = [await submitted('of-ntk', { continued: [512], methods: [{ name: 'ntk', factor: 8 }] }), await submitted('of-pi', { continued: [512], methods: [{ name: 'pi', factor: 8 }] })];
+    const [running, waiting] = await Promise.all([shardsToStart(store, ntk, 1), shardsToStart(store, pi, 3)]);
+    const weights = async (sweep: SweepId): Promise<WeightsId> => (await query<{ id: WeightsId }>('SELECT weights_id AS id FROM arms WHERE sweep_id = $1', [sweep]))[0]?.id ?? ('' as WeightsId);
+    const [ofNtk, ofPi] = [await weights(ntk), await weights(pi)];
+    const [first = '' as ShardId, second = '' as ShardId] = waiting;
+    const asked = (shard: ShardId, ...idle: WeightsId[]) => store.heldElsewhere(shard, place('at-ntk'), idle);
+
+    // Nobody is at it yet.
+    expect(await asked(second, ofNtk)).toBeNull();
+    await held(first, place('at-pi'));
+    expect(await asked(second, ofNtk)).toEqual({ queue: 'queue of at-pi', waitMs: 15_000 });
+    // A worker that holds it, or nothing, keeps it.
+    expect(await asked(second, ofNtk, ofPi)).toBeNull();
+    expect(await asked(second)).toBeNull();
+    // What waits must not be of worse priority.
+    await store.steer(ntk, { verb: 'set', priority: 4 });
+    expect(await asked(second, ofNtk)).toBeNull();
+    await store.steer(ntk, { verb: 'set', priority: 3 });
+    expect(await asked(second, ofNtk)).not.toBeNull();
+    // Where nothing waits for what the worker holds, it had better do something.
+    await query("UPDATE shards SET state = 'leased' WHERE sweep_id = $1 AND id <> $2", [ntk, running[0] ?? '']);
+    await held(running[0] ?? ('' as ShardId), place('at-ntk'));
+    expect(await asked(second, ofNtk)).toBeNull();
+    for (const sweep of [ntk, pi]) await store.finishSweep(sweep, 'stopped');
+  });
+
+  it('waits there ten times as long as loading it took, and not at all where that is nothing', async () => {
+    await Promise.all([worker('here'), worker('there')]);
+    const [mine, theirs] = [await submitted('mine', { continued: [256], methods: [{ name: 'ntk', factor: 8 }] }), await submitted('theirs', { continued: [256], methods: [{ name: 'pi', factor: 8 }] })];
+    const [done = '' as ShardId, at = '' as ShardId, next = '' as ShardId] = await shardsToStart(store, theirs, 3);
+    const [{ id } = { id: '' as WeightsId }] = await query<{ id: WeightsId }>('SELECT weights_id AS id FROM arms WHERE sweep_id = $1', [mine]);
+    await held(at, place('there'));
+    const loaded = (seconds: number) => query("UPDATE shards SET state = 'done', ended_at = now(), loads = 1, load_seconds = $2 WHERE id = $1", [done, seconds]);
+    for (const [seconds, waitMs] of [[4, 40_000], [90, 60_000], [0.2, 15_000]] as const) {
+      await loaded(seconds);
+      expect(await store.heldElsewhere(next, place('here'), [id])).toEqual({ queue: 'queue of there', waitMs });
+    }
+    await loaded(0.01);
+    expect(await store.heldElsewhere(next, place('here'), [id])).toBeNull();
+    for (const sweep of [mine, theirs]) await store.finishSweep(sweep, 'stopped');
+  });
+});
+
 describe('attempts', () => {
-  const place = (worker: string): Place => ({ ...FIXTURE_PLACE, worker });
-  const worker = (id: string) => store.registerWorker({ id, host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 1, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: null, version: '0.1.0' });
   const standing = (id: string) => store.heartbeatWorker(id, { draining: false, loaded: [] });
   const fails = async (shard: ShardId, id: string): Promise<void> => {
     const { lease } = await held(shard, place(id));
