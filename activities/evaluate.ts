@@ -47,10 +47,12 @@ export type EvaluateActivities = ReturnType<typeof evaluateActivities>;
 
 interface Evaluated {
   readonly cells: number;
-  /** What every cell failed of; null where one has numbers. */
+  /** What every cell failed of; null where one has numbers or goes on elsewhere. */
   readonly failure: Failure | null;
   /** Nothing was evaluated here: this worker had better have it. */
   readonly elsewhere?: Elsewhere;
+  /** The store may have new shards with cells of this one: some went on to another device class, or nobody knows. */
+  readonly handedOn: boolean;
 }
 
 /** A lease is taken only with a slot at hand. */
@@ -60,7 +62,7 @@ async function evaluate(ports: EvaluatePorts, { shard, passedOn }: { shard: Shar
   try {
     const { store, slots } = ports;
     const elsewhere = passedOn ? null : await untilStoreIsBack(() => store.heldElsewhere(shard, slots.place, slots.idleCheckpoints), signal);
-    if (elsewhere !== null) return { cells: 0, failure: null, elsewhere };
+    if (elsewhere !== null) return { cells: 0, failure: null, handedOn: false, elsewhere };
     return await evaluateOnSlot(ports, shard, signal);
   } finally {
     release();
@@ -69,10 +71,11 @@ async function evaluate(ports: EvaluatePorts, { shard, passedOn }: { shard: Shar
 
 async function evaluateOnSlot({ store, slots, verifyWeights }: EvaluatePorts, shard: ShardId, signal: AbortSignal): Promise<Evaluated> {
   const leased = await untilStoreIsBack(() => store.lease(shard, slots.place), signal);
-  if (leased === null) return { cells: 0, failure: null };
+  // Whoever ended it may have died before it told how.
+  if (leased === null) return { cells: 0, failure: null, handedOn: true };
   if (leased.job.cells.length === 0) {
-    await untilStoreIsBack(() => store.finishShard(leased.lease, null, null), signal);
-    return { cells: 0, failure: null };
+    const handedOn = await untilStoreIsBack(() => store.finishShard(leased.lease, null, null), signal);
+    return { cells: 0, failure: null, handedOn: handedOn > 0 };
   }
   const writer = new ResultWriter(store, slots.place, leased.lease, signal);
   const [stats, failure] = await settle(async () => {
@@ -83,10 +86,11 @@ async function evaluateOnSlot({ store, slots, verifyWeights }: EvaluatePorts, sh
   // Whatever ended the job, what was measured is kept, and the first thing that went wrong is the one that is told.
   const [, refusal] = await settle(() => writer.close());
   const told = refusal ?? failure;
-  const [, unfinished] = await settle(() => untilStoreIsBack(() => store.finishShard(leased.lease, stats, told === null ? null : attemptFailure(told, signal)), signal));
+  const [handedOn, unfinished] = await settle(() => untilStoreIsBack(() => store.finishShard(leased.lease, stats, told === null ? null : attemptFailure(told, signal)), signal));
   const first = told ?? unfinished;
   if (first !== null) throw first;
-  return { cells: writer.written, failure: writer.commonFailure };
+  const isHandedOn = handedOn !== null && handedOn > 0;
+  return { cells: writer.written, failure: isHandedOn ? null : writer.commonFailure, handedOn: isHandedOn };
 }
 
 /** Why an attempt failed, as its row keeps it. */

@@ -22,7 +22,7 @@ export interface Evidence {
 }
 
 export function explain({ store, temporal, nowMs }: Evidence): string[] {
-  const { status, deviceClass } = store;
+  const { status } = store;
   const { sweep, state, reason, cells } = status;
   if (isEnded(state)) {
     const left = cells.planned > 0 ? `${String(cells.planned)} cells were not reached: run its file again, or ropesweep resume ${sweep} where something runs it` : 'every cell has an end';
@@ -41,7 +41,7 @@ export function explain({ store, temporal, nowMs }: Evidence): string[] {
     ...temporal.shards.flatMap((shard) => backingOff(shard, nowMs)),
     ...queued(store, temporal.sweep),
     ...store.failures.map(({ code, attempts, reason: why }) => `${String(attempts)} attempts failed in the last minutes with ${code}: ${why ?? 'no reason is known'}`),
-    ...(cells.planned === 0 ? ['every cell has an end; the sweep is about to end'] : [`${String(status.runningCells)} of ${String(cells.planned)} open cells are being evaluated by ${slots(store)} slots of class ${deviceClass}`]),
+    ...(cells.planned === 0 ? ['every cell has an end; the sweep is about to end'] : [`${String(status.runningCells)} of ${String(cells.planned)} open cells are being evaluated by ${slots(store)}`]),
   ];
 }
 
@@ -51,14 +51,19 @@ function standstill(state: string, sweep: string): string[] {
   return state === 'cancelling' ? ['it was cancelled: its slots are being killed'] : [];
 }
 
-const able = ({ workers, deviceClass }: StoreSituation) => workers.filter((worker) => worker.alive && worker.deviceClass === deviceClass && worker.state === 'ready' && worker.selfTest === 'passed');
-const slots = (store: StoreSituation): string => String(able(store).reduce((sum, worker) => sum + worker.slots, 0));
+const able = ({ workers }: StoreSituation, deviceClass: string) => workers.filter((worker) => worker.alive && worker.deviceClass === deviceClass && worker.state === 'ready' && worker.selfTest === 'passed');
+const slots = (store: StoreSituation): string =>
+  store.status.openClasses.map((deviceClass) => `${String(able(store, deviceClass).reduce((sum, worker) => sum + worker.slots, 0))} slots of class ${deviceClass}`).join(' and ');
+
+/** Device classes of open shards that nobody evaluates, and how to start somebody. */
+export const classesWithoutWorkers = (store: StoreSituation): string[] =>
+  store.status.openClasses.flatMap((deviceClass) => (able(store, deviceClass).length > 0 ? [] : [`no worker of class ${deviceClass} is alive: start one with ropesweep worker --class ${deviceClass}`]));
 
 function missingWorkers(store: StoreSituation): string[] {
-  const { workers, deviceClass } = store;
-  const own = workers.filter((worker) => worker.deviceClass === deviceClass);
+  const { workers, status } = store;
+  const own = workers.filter((worker) => status.openClasses.includes(worker.deviceClass));
   return [
-    ...(able(store).length > 0 ? [] : [`no worker of class ${deviceClass} is alive: start one with ropesweep worker --class ${deviceClass}`]),
+    ...classesWithoutWorkers(store),
     ...own.flatMap(({ id, state, reason, selfTest, alive, silentSeconds }) => {
       if (!alive) return [`worker ${id} has been silent for ${duration(silentSeconds)}`];
       if (state === 'aside') return [`worker ${id} is set aside: ${reason ?? 'no reason is known'}`];

@@ -5,13 +5,14 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { groupBy } from '../domain/groupBy.js';
-import type { Excluded, Plan, PlannedArm, PlannedCell } from '../domain/plan.js';
+import type { Excluded, Plan, PlannedArm, PlannedCell, ShardCost } from '../domain/plan.js';
 import { refinementTotals } from '../domain/refinement.js';
 import { weightFormatLabel } from '../domain/weightFormat.js';
 import { depthPercent } from '../report/labels.js';
 import { savedText } from '../report/refinementFace.js';
 import { homeOption, setOption } from './options.js';
 import { duration, printJson, printLine } from './output.js';
+import { totalCost } from '../planner/cost.js';
 import type { Rate } from '../planner/forecast.js';
 import { forecastText } from './planForecast.js';
 import { planWithForecast, readSweepFile, type ForecastPlan, type PlannedRefinement } from './planning.js';
@@ -58,6 +59,7 @@ export function planJson({ plan, forecasts, dearest, refinement }: ForecastPlan)
     sweep: rest.sweep,
     digest: rest.digest,
     deviceClass: rest.deviceClass,
+    largerDeviceClass: rest.largerDeviceClass,
     dtype: rest.dtype,
     engineVersion: rest.engineVersion,
     cells: counts,
@@ -69,18 +71,19 @@ export function planJson({ plan, forecasts, dearest, refinement }: ForecastPlan)
     excluded: rest.excluded,
     notices: rest.notices ?? [],
     dearest,
-    notRun: rest.cells.flatMap((cell) => (cell.reason === undefined ? [] : [{ key: cell.key, armId: cell.armId, contextTokens: cell.contextTokens, ...cell.axes, state: cell.state, reason: cell.reason }])),
+    notRun: notRun(plan).map((cell) => ({ key: cell.key, armId: cell.armId, contextTokens: cell.contextTokens, ...cell.axes, state: cell.state, reason: cell.reason })),
   };
 }
 
 export function planText({ plan, forecasts, dearest, refinement }: ForecastPlan): string {
-  const { counts, cost } = plan;
+  const { counts } = plan;
+  const classes = [plan.deviceClass, ...(plan.largerDeviceClass === null ? [] : [plan.largerDeviceClass])];
   return [
     `${pc.bold(plan.sweep)}: ${number(counts.total)} cells in ${String(plan.arms.length)} arms`,
-    `  new        ${number(counts.new)} in ${number(plan.shards.length)} shards`,
+    `  new        ${number(counts.new)} in ${number(plan.shards.length)} shards${largerText(plan)}`,
     `  cached     ${number(counts.cached)} (measured before, with the same key)`,
-    `  failed     ${number(counts.failed)} (quarantined before on ${plan.deviceClass} with this engine)`,
-    `  infeasible ${number(counts.infeasible)} (too large for ${plan.deviceClass}, as predicted or as tried)`,
+    `  failed     ${number(counts.failed)} (quarantined before on ${classes.join(' or ')} with this engine)`,
+    `  infeasible ${number(counts.infeasible)} (too large for ${classes.join(' and ')}, as predicted or as tried)`,
     `  excluded   ${number(counts.excluded)} (beside the total)`,
     ...(refinement === null ? [] : refinementText(refinement)),
     '',
@@ -90,12 +93,30 @@ export function planText({ plan, forecasts, dearest, refinement }: ForecastPlan)
     ...listed('warnings', [...new Set(plan.arms.flatMap(({ checkpoint }) => checkpoint.warnings ?? []))]),
     ...listed('notices', [...(plan.notices ?? []), ...plan.arms.flatMap(({ label, notice }) => (notice === undefined ? [] : [`${label}: ${notice}`]))]),
     '',
-    `to compute on ${plan.deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(plan, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${gib(cost.kvBytes)}, peak memory ${gib(cost.peakBytes)}, results ${scaled(cost.resultBytes, 'B')}`,
+    ...classes.flatMap((name) => toComputeText(plan, name, forecasts)),
     ...forecastText(forecasts),
-    ...dearestText(plan, dearest, forecasts.find(({ deviceClass }) => deviceClass === plan.deviceClass)?.rate ?? null),
+    ...dearestText(plan, dearest, forecasts),
     ...listed('excluded', plan.excluded.map(excludedText)),
-    ...listed('not run', plan.cells.flatMap((cell) => (cell.reason === undefined ? [] : [`${cellName(plan, cell)}: ${cell.state}, ${cell.reason}`]))),
+    ...listed('not run', notRun(plan).map((cell) => `${cellName(plan, cell)}: ${cell.state}, ${cell.reason ?? ''}`)),
   ].join('\n');
+}
+
+/** Cells without numbers that nobody is to compute. */
+const notRun = ({ cells }: Plan): PlannedCell[] => cells.filter(({ state, reason }) => state !== 'planned' && reason !== undefined);
+
+/** How much of what is new goes to the larger device class. */
+function largerText({ cells, shards, deviceClass, largerDeviceClass }: Plan): string {
+  const larger = cells.filter(({ onLarger }) => onLarger).length;
+  if (larger === 0 || largerDeviceClass === null) return '';
+  return `, ${number(larger)} of them in ${number(shards.filter((shard) => shard.deviceClass === largerDeviceClass).length)} on ${largerDeviceClass} (too large for ${deviceClass})`;
+}
+
+/** Cost of what one device class computes; the sweep's own is told even where it computes nothing. */
+function toComputeText(plan: Plan, deviceClass: string, forecasts: ForecastPlan['forecasts']): string[] {
+  const shards = plan.shards.filter((shard) => shard.deviceClass === deviceClass);
+  if (shards.length === 0 && deviceClass !== plan.deviceClass) return [];
+  const cost = totalCost(shards.map((shard) => shard.cost));
+  return [`to compute on ${deviceClass} in ${plan.dtype}: ${number(cost.promptTokens)} prompt tokens, ${number(cost.distinctTokens)} computed (${sharing(deviceClass, cost, forecasts)}), ${scaled(cost.flops, 'FLOP')}, KV cache up to ${gib(cost.kvBytes)}, peak memory ${gib(cost.peakBytes)}, results ${scaled(cost.resultBytes, 'B')}`];
 }
 
 /** What refinement may take, and how far it is. */
@@ -116,7 +137,7 @@ function weightsText({ arms }: Plan): string[] {
 }
 
 /** What of the prompts is computed once for several. */
-function sharing({ deviceClass, cost: { promptTokens, distinctTokens } }: Plan, forecasts: ForecastPlan['forecasts']): string {
+function sharing(deviceClass: string, { promptTokens, distinctTokens }: ShardCost, forecasts: ForecastPlan['forecasts']): string {
   if (forecasts.some((one) => one.deviceClass === deviceClass && !one.sharesPrefixes)) return `none shared: ${deviceClass} keeps nothing between runs`;
   return `${promptTokens === 0 ? 0 : (100 * (1 - distinctTokens / promptTokens)).toFixed(0)} % shared`;
 }
@@ -149,10 +170,14 @@ function cellName(plan: Plan, cell: Pick<PlannedCell, 'armId' | 'contextTokens'>
 
 const timeText = (seconds: number): string => (seconds < 10 ? `${seconds.toPrecision(2)} s` : duration(seconds));
 
-function dearestText(plan: Plan, dearest: ForecastPlan['dearest'], rate: Rate | null): string[] {
+function dearestText(plan: Plan, dearest: ForecastPlan['dearest'], forecasts: ForecastPlan['forecasts']): string[] {
   if (dearest.length === 0) return [];
+  const rateOf = (name: string): Rate | null => forecasts.find(({ deviceClass }) => deviceClass === name)?.rate ?? null;
   const table = new Table({ head: ['cell', 'cost', 'time', 'peak memory'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right'] });
-  for (const cell of dearest) table.push([cellName(plan, cell), scaled(cell.flops, 'FLOP'), rate === null ? '-' : timeText(cell.flops / rate.flopsPerSecond), gib(cell.peakBytes)]);
+  for (const cell of dearest) {
+    const rate = rateOf(cell.deviceClass);
+    table.push([cellName(plan, cell), scaled(cell.flops, 'FLOP'), rate === null ? '-' : timeText(cell.flops / rate.flopsPerSecond), gib(cell.peakBytes)]);
+  }
   return ['', 'the dearest cells, each as if it were alone:', table.toString()];
 }
 

@@ -4,7 +4,7 @@
 import { RopesweepError } from '../domain/errors.js';
 import { digest } from '../domain/identity.js';
 import type { CellKey } from '../domain/ids.js';
-import type { Plan } from '../domain/plan.js';
+import type { Plan, PlanClasses } from '../domain/plan.js';
 import type { KnownCell, KnownScore, MeasuredRate, Store } from '../domain/ports.js';
 import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
@@ -14,7 +14,7 @@ import { dearestCells, type DearCell } from '../planner/dearest.js';
 import { forecast, type ClassForecast } from '../planner/forecast.js';
 import { readSpec } from '../planner/parse.js';
 import { expandGrid, type GridCell } from '../planner/grid.js';
-import { buildPlan, plannedEngineVersion } from '../planner/plan.js';
+import { buildPlan, plannedClasses } from '../planner/plan.js';
 import { refinedTasks, SweepRefinement, type RefineStep } from '../planner/refineSweep.js';
 import type { ResolvedSweep } from '../planner/resolved.js';
 import { resolveSweep } from '../planner/resolve.js';
@@ -93,7 +93,7 @@ async function plannedRefinement(plan: Plan, resolved: ResolvedSweep, store: Ref
  */
 export async function lookAtRefinement(
   refinement: SweepRefinement,
-  { deviceClass, engineVersion }: Pick<Plan, 'deviceClass' | 'engineVersion'>,
+  classes: PlanClasses,
   store: Pick<RefinementStore, 'knownScores'> | null,
   known: Map<CellKey, KnownScore>,
 ): Promise<RefineStep> {
@@ -103,7 +103,7 @@ export async function lookAtRefinement(
     const keys = step.unknown.filter((key) => !asked.has(key));
     if (keys.length === 0 || store === null) return step;
     for (const key of keys) asked.add(key);
-    for (const [key, score] of await store.knownScores(keys, deviceClass, engineVersion)) known.set(key, score);
+    for (const [key, score] of await store.knownScores(keys, classes)) known.set(key, score);
   }
 }
 
@@ -112,6 +112,6 @@ export async function planSweep({ file, spec }: SweepFile, store: Store | null):
   const resolved = await resolveSweep(spec, { file, modelsFolder: modelsFolder(), fileSha256: digestThrough(store) });
   const grid = expandGrid(resolved);
   const keys = grid.map((cell) => cell.key);
-  const known: ReadonlyMap<CellKey, KnownCell> = (await store?.knownCells(keys, spec.deviceClass, plannedEngineVersion(resolved))) ?? new Map();
+  const known: ReadonlyMap<CellKey, KnownCell> = (await store?.knownCells(keys, plannedClasses(resolved))) ?? new Map();
   return { resolved, grid, plan: buildPlan(spec, resolved, known, grid) };
 }

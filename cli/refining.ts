@@ -10,9 +10,7 @@ import type { KnownScore } from '../domain/ports.js';
 import { refinementTotals, type Refinement, type RefinementTotals } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { CellOrigin, SweepEndState } from '../domain/states.js';
-import { distinctCells } from '../planner/grid.js';
 import { refinedTasks, SweepRefinement, type RefineCell } from '../planner/refineSweep.js';
-import { packShards } from '../planner/shards.js';
 import type { PrismaStore } from '../results/store.js';
 import { lookAtRefinement, type PlannedSweep } from './planning.js';
 import type { RunDisplay } from './progress.js';
@@ -65,13 +63,14 @@ export class Refining {
   async extend(): Promise<void> {
     if (this.refinement === null) return;
     const { plan } = this.planned;
-    const step = await lookAtRefinement(this.refinement, plan, this.store, this.known);
-    const cells = step.cells.map((cell) => this.asPlanned(cell));
+    const { refinement } = this;
+    const step = await lookAtRefinement(refinement, plan, this.store, this.known);
+    const cells = step.cells.map((cell) => this.asPlanned(cell, refinement));
     for (const cell of cells) if (!this.members.has(`${cell.armId}/${cell.key}`)) this.members.set(`${cell.armId}/${cell.key}`, cell);
     this.found = step.refinement();
     const wanted = step.cells.filter(({ key }) => !this.known.has(key));
     const underWay = await this.store.cellsInOpenShards(plan.sweep, wanted.map(({ key }) => key));
-    const shards = packShards(this.refinement.sweep, distinctCells(this.refinement.sweep, wanted.filter(({ key }) => !underWay.has(key))));
+    const shards = this.refinement.shardsOf(wanted.filter(({ key }) => !underWay.has(key)));
     const added = await this.store.extend({ plan, spec: this.spec, cells, shards, tables: this.refinement.addedTables, refinement: this.found });
     this.open = added === null ? 0 : added + underWay.size;
     if (added === null || added === 0) return;
@@ -79,10 +78,14 @@ export class Refining {
     this.display.emit({ event: 'extended', sweep: plan.sweep, round: this.rounds, cells: added });
   }
 
-  private asPlanned({ arm: index, ...cell }: RefineCell): ExtensionCell {
+  private asPlanned(refined: RefineCell, refinement: SweepRefinement): ExtensionCell {
+    const { arm: index, ...cell } = refined;
     const { plan } = this.planned;
     const armId = plan.arms[index]?.id;
     if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'refine', what: `no arm ${index}` });
-    return { ...cell, armId, state: this.known.get(cell.key)?.state ?? 'planned' };
+    const known = this.known.get(cell.key);
+    if (known !== undefined) return { ...cell, armId, state: known.state };
+    const { refusals } = refinement.fitOf(refined);
+    return { ...cell, armId, state: 'planned', ...(refusals.length > 0 && { foreseen: refusals, onLarger: true }) };
   }
 }

@@ -7,7 +7,7 @@
 import { classProvider, parseDevice } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
-import type { Plan, PlannedCell } from '../domain/plan.js';
+import type { Plan, PlanClasses, PlannedCell } from '../domain/plan.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
 import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
@@ -168,7 +168,7 @@ async function reachEnd(context: Context): Promise<SweepEndState> {
   if (hasWork(context)) return compute(context);
   // Nothing to compute: no Temporal, no worker. Whoever runs the sweep already writes its end.
   if (connections.attached === null) return store.finishSweep(plan.sweep, null);
-  return watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows: null, display: options.display, stop, connections });
+  return watch({ store, sweep: plan.sweep, workflows: null, display: options.display, stop, connections });
 }
 
 /** Starts what computes and waits for the end of the sweep. */
@@ -202,7 +202,7 @@ async function compute({ sweepFile: { spec }, plan, refining, revision, connecti
       display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflows.uiUrl(plan.sweep) });
       // Refinement goes on in rounds: what its searches want next depends on what was measured.
       for (;;) {
-        const watched = watch({ store, sweep: plan.sweep, deviceClass: plan.deviceClass, workflows, display, stop, connections });
+        const watched = watch({ store, sweep: plan.sweep, workflows, display, stop, connections });
         const ended = await Promise.race([watched, connections.failed, ...(worker === null ? [] : [worker.failed])]);
         if (!(await refining.goOn(ended))) return ended;
         await workflows.start(plan.sweep);
@@ -248,8 +248,8 @@ const reachedAll = (members: readonly PlannedCell[], { measured, cached, diverge
  * The cells as they ended: cached ones are those that were known before this run. Arms may share a measurement; each has
  * a cell of its own.
  */
-async function countCells(plan: Pick<Plan, 'cells' | 'deviceClass' | 'engineVersion'>, store: PrismaStore): Promise<Finished['cells']> {
-  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan.deviceClass, plan.engineVersion);
+async function countCells(plan: Pick<Plan, 'cells'> & PlanClasses, store: PrismaStore): Promise<Finished['cells']> {
+  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
   const computed = plan.cells.filter(({ key }) => !cachedBefore.has(key));
   const count = (state: CellState): number => computed.filter(({ key }) => known.get(key)?.state === state).length;

@@ -8,6 +8,7 @@ import type { SweepId } from '../domain/ids.js';
 import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
 import { isEnded } from '../domain/states.js';
 import { depthPercent } from '../report/labels.js';
+import { classesWithoutWorkers } from './explanation.js';
 import { homeOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { withStoreIfAny } from './store.js';
@@ -38,8 +39,8 @@ async function showAll(options: StatusOptions): Promise<void> {
 
 async function showOne(sweep: SweepId, options: StatusOptions): Promise<void> {
   const found = await withStoreIfAny(options, async (store, { alone }) => {
-    const status = await store.status(sweep);
-    return status === null ? null : { status, alone, outcomes: await store.outcomes(sweep) };
+    const situation = await store.situation(sweep);
+    return situation === null ? null : { situation, status: situation.status, alone, outcomes: await store.outcomes(sweep) };
   });
   if (found === null) throw new RopesweepError('SWEEP_UNKNOWN', { where: sweep, what: 'no sweep of that name' });
   if (options.json) {
@@ -51,6 +52,7 @@ async function showOne(sweep: SweepId, options: StatusOptions): Promise<void> {
   const { loads, concurrency, priority, reason } = found.status;
   printLine(`shards: ${Object.entries(shards).map(([state, count]) => `${String(count)} ${state}`).join(', ')}; checkpoints were loaded ${String(loads)} times`);
   printLine(`concurrency ${String(concurrency)}, priority ${String(priority)}`);
+  if (!found.alone && !isEnded(found.status.state)) for (const line of classesWithoutWorkers(found.situation)) printLine(line);
   if (reason !== null) printLine(reason);
   if (found.outcomes.length > 0) printLine(outcomeTable(found.outcomes));
 }
@@ -66,9 +68,9 @@ function sweepTable(sweeps: readonly SweepStatus[], alone: boolean): string {
 
 function outcomeTable(outcomes: readonly OutcomeRow[]): string {
   const table = new Table({ head: ['arm', 'context', 'axes', 'state', 'attempts', 'reason'], style: { head: [], border: [] }, wordWrap: true });
-  for (const { armLabel, contextTokens, axes, state, attempts, code, reason } of outcomes) {
+  for (const { armLabel, contextTokens, axes, state, attempts, deviceClass, code, reason } of outcomes) {
     const where = Object.entries(axes).map(([name, value]) => (typeof value === 'number' && name === 'depth' ? `depth ${depthPercent(value)} %` : `${name} ${value}`)).join(', ');
-    table.push([armLabel, contextTokens, where, state, attempts, `${code}: ${reason}`]);
+    table.push([armLabel, contextTokens, where, state, attempts, `${code} on ${deviceClass}: ${reason}`]);
   }
   return table.toString();
 }

@@ -119,10 +119,10 @@ export class SweepWorkflows {
   }
 
   /** Queues that a sweep needs and no worker polls; empty while the server does not answer. */
-  async unattended(deviceClass: string): Promise<string[]> {
+  async unattended(deviceClasses: readonly string[]): Promise<string[]> {
     const queues = [
       { name: CONTROL_QUEUE, type: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW },
-      { name: evaluationQueue(deviceClass), type: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY },
+      ...deviceClasses.map((name) => ({ name: evaluationQueue(name), type: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY })),
     ];
     const described = await Promise.all(queues.map(({ name, type }) => this.pollers(name, type)));
     return queues.filter((_, index) => described[index] === 0).map(({ name }) => name);

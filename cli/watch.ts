@@ -31,7 +31,6 @@ export class OwnerGone extends Error {
 export interface Watched {
   readonly store: Store;
   readonly sweep: SweepId;
-  readonly deviceClass: string;
   /** null when another process submitted it. */
   readonly workflows: SweepWorkflows | null;
   readonly display: RunDisplay;
@@ -39,7 +38,7 @@ export interface Watched {
   readonly connections: Connections;
 }
 
-export async function watch({ store, sweep, deviceClass, workflows, display, stop, connections }: Watched): Promise<SweepEndState> {
+export async function watch({ store, sweep, workflows, display, stop, connections }: Watched): Promise<SweepEndState> {
   const meter = new RateMeter();
   let unattended: Unattended = { queues: '', said: false };
   for (let looks = 1; !stop.aborted; looks += 1) {
@@ -61,7 +60,7 @@ export async function watch({ store, sweep, deviceClass, workflows, display, sto
         return store.finishSweep(sweep, 'stopped');
       }
     }
-    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = sayUnattended((await workflows?.unattended(deviceClass)) ?? [], display, unattended);
+    if (looks % ASK_TEMPORAL_EVERY === 0 && status?.runningCells === 0) unattended = sayUnattended((await workflows?.unattended(status.openClasses)) ?? [], display, unattended);
     await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   return 'stopped';
@@ -77,7 +76,7 @@ interface Unattended {
 function sayUnattended(polledByNone: readonly string[], display: RunDisplay, before: Unattended): Unattended {
   const queues = polledByNone.join(' and ');
   if (queues === '' || queues !== before.queues) return { queues, said: false };
-  if (!before.said) display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows)` });
+  if (!before.said) display.emit({ event: 'notice', message: `waiting: no worker polls ${queues} (start one with ropesweep worker, --control for workflows, --class NAME for ropesweep-evaluate-NAME)` });
   return { queues, said: true };
 }
 

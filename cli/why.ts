@@ -22,7 +22,7 @@ export function whyCommand(): Command {
       const evidence = await withSweeps(options, async (store, workflows): Promise<Evidence> => {
         const found = await store.situation(sweep);
         if (found === null) throw new RopesweepError('SWEEP_UNKNOWN', { where: sweep, what: 'no sweep of that name' });
-        return { store: found, temporal: workflows === null ? null : await ask(workflows, sweep, found.deviceClass), nowMs: Date.now() };
+        return { store: found, temporal: workflows === null ? null : await ask(workflows, sweep, found.status.openClasses), nowMs: Date.now() };
       });
       const reasons = explain(evidence);
       if (options.json) printJson({ sweep, reasons, ...evidence });
@@ -30,7 +30,7 @@ export function whyCommand(): Command {
     });
 }
 
-async function ask(workflows: SweepWorkflows, sweep: SweepId, deviceClass: string): Promise<Evidence['temporal']> {
-  const [running, situation, unattended] = await Promise.all([workflows.running(sweep), workflows.situation(sweep), workflows.unattended(deviceClass)]);
+async function ask(workflows: SweepWorkflows, sweep: SweepId, deviceClasses: readonly string[]): Promise<Evidence['temporal']> {
+  const [running, situation, unattended] = await Promise.all([workflows.running(sweep), workflows.situation(sweep), workflows.unattended(deviceClasses)]);
   return { running, sweep: situation, shards: await workflows.shardSituations(sweep, situation?.open ?? []), unattended };
 }

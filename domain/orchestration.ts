@@ -81,7 +81,8 @@ export interface Failure {
 
 /**
  * done: every cell has a measurement or an outcome, or the shard is not to be evaluated now (its sweep is paused or has ended).
- * split: it crashed its slot and was cut in two. failed: quarantined.
+ * split: the store has new shards with cells of it: it crashed its slot and was cut in two, or cells went on to the larger device
+ * class. failed: quarantined.
  */
 export interface ShardEnd {
   readonly shard: ShardId;

@@ -64,12 +64,21 @@ interface PlannedCellCommon {
   /** Index into the plan's tasks. */
   readonly task: number;
   readonly contextTokens: number;
-  /** What the store knows: planned = to be computed. A cell that cannot fit its device class is planned as infeasible. */
+  /** What the store knows: planned = to be computed. A cell that fits no device class of the plan is planned as infeasible. */
   readonly state: CellState;
-  /** Why it is not computed (failed, infeasible), as the store recorded it or the plan foresees it. */
+  /** Why it is not computed (failed, infeasible), or not on the plan's own class, as the store recorded it or the plan foresees it. */
   readonly reason?: string;
-  /** The code under which the plan itself foresees that the cell cannot fit its device class. */
-  readonly foreseen?: ErrorCode;
+  /** Device classes that the plan itself foresees cannot hold the cell; absent where it foresees nothing. */
+  readonly foreseen?: readonly ForeseenRefusal[];
+  /** Too large for the plan's own device class: to be computed on the larger one. */
+  readonly onLarger?: true;
+}
+
+/** A device class cannot hold a cell: known before anybody tries it. */
+export interface ForeseenRefusal {
+  readonly deviceClass: string;
+  readonly code: ErrorCode;
+  readonly reason: string;
 }
 export type PlannedCell = OfTask<PlannedCellCommon>;
 
@@ -115,6 +124,8 @@ export interface PlannedShard {
   readonly id: ShardId;
   readonly armId: ArmId;
   readonly task: number;
+  /** Workers of this class evaluate it. */
+  readonly deviceClass: string;
   readonly cellKeys: readonly CellKey[];
   readonly cost: ShardCost;
 }
@@ -129,14 +140,21 @@ export interface CellCounts {
   readonly excluded: number;
 }
 
-export interface Plan {
+/** What the cells of a plan run on: their outcomes belong to these. */
+export interface PlanClasses {
+  readonly deviceClass: string;
+  /** Asked once for cells that are too large for `deviceClass`; null where there is none. */
+  readonly largerDeviceClass: string | null;
+  /** Of both. */
+  readonly engineVersion: string;
+}
+
+export interface Plan extends PlanClasses {
   readonly sweep: SweepId;
   /** Digest of the cells and of how they are run; equal digests are one revision. */
   readonly digest: string;
-  readonly deviceClass: string;
   /** As resolved for the device class and the checkpoints. */
   readonly dtype: ComputeDtype;
-  readonly engineVersion: string;
   readonly arms: readonly PlannedArm[];
   /** Those of the spec; of several models, those of the first, then those of the second. */
   readonly tasks: readonly ResolvedTask[];

@@ -4,7 +4,7 @@
 import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
 import type { Elsewhere, Failure, Page } from './orchestration.js';
-import type { Plan } from './plan.js';
+import type { Plan, PlanClasses } from './plan.js';
 import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
 import type { SweepSpec } from './spec.js';
@@ -13,6 +13,7 @@ import type { CellOrigin, CellState, OutcomeState, ShardState, SweepEndState, Sw
 
 /** What the store knows of a cell that a plan asks about. */
 export interface KnownCell {
+  /** planned: too large for the plan's own device class, and nobody has tried it on the larger one. */
   readonly state: CellState;
   readonly reason: string | null;
 }
@@ -82,6 +83,8 @@ export interface SweepStatus {
   /** Cells of shards that a worker holds now. */
   readonly runningCells: number;
   readonly shards: Readonly<Record<ShardState, number>>;
+  /** Device classes that have shards left. */
+  readonly openClasses: readonly string[];
   /** Attempts at shards that had to load their checkpoint. */
   readonly loads: number;
   /** Why it ended before its cells did; null where there is nothing to say. */
@@ -97,7 +100,6 @@ export interface SweepStatus {
 /** What the store knows of why a sweep gets on or does not. */
 export interface StoreSituation {
   readonly status: SweepStatus;
-  readonly deviceClass: string;
   readonly workers: readonly {
     readonly id: string;
     readonly deviceClass: string;
@@ -135,8 +137,11 @@ export interface OutcomeRow {
   readonly contextTokens: number;
   readonly axes: Readonly<Record<string, number | string>>;
   readonly state: OutcomeState;
+  /** Of the class that tried it last, or would have. */
+  readonly deviceClass: string;
   readonly code: string;
   readonly reason: string;
+  /** On all device classes of the sweep. */
   readonly attempts: number;
 }
 
@@ -206,7 +211,7 @@ export interface Submission {
 /** The database of record. Every method retries nothing: callers decide; a lost connection is STORE_LOST. */
 export interface Store {
   // planning
-  knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>>;
+  knownCells(keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>>;
   /** By device class, from finished shards of these checkpoints; a class without any is absent. */
   measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>>;
   fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null>;
@@ -225,10 +230,16 @@ export interface Store {
    * nothing waits for what it holds.
    */
   heldElsewhere(shard: ShardId, place: Place, idle: readonly WeightsId[]): Promise<Elsewhere | null>;
-  /** Writes results; first writer wins. Throws LEASE_LOST if a newer lease exists. */
+  /**
+   * Writes results; first writer wins. Cells that were too large for the device class of their shard go on to the larger one of
+   * the sweep, where it has one. Throws LEASE_LOST if a newer lease exists.
+   */
   record(lease: Lease, place: Place, results: readonly CellResult[]): Promise<void>;
-  /** Ends an attempt: the shard is done if every cell has a measurement or outcome, else planned again. */
-  finishShard(lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void>;
+  /**
+   * Ends an attempt: the shard is done if every cell has a measurement or outcome, else planned again.
+   * @returns cells that went from the shard to another device class, over all its attempts: new shards have them
+   */
+  finishShard(lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<number>;
   /**
    * Cuts what is left of a shard that killed its slot in two shards that know how often it did.
    * @returns how many parts: 0 for a shard with one cell left, which stays as it is

@@ -100,6 +100,9 @@ export const sweepSpecSchema = z.strictObject({
     .default('auto')
     .describe("Compute dtype. auto: f32 on a CPU; on a GPU the checkpoint's own half precision."),
   deviceClass: deviceClassName.default('cpu').describe('Workers of this class evaluate the cells: cpu, cuda-24, cuda-40, cuda-80, cuda-141, webgpu, or one of deviceClasses.'),
+  largerDeviceClass: deviceClassName
+    .optional()
+    .describe('Class that is asked once for the cells that do not fit deviceClass: more memory, the same provider. Needs mixFingerprints: allow.'),
   deviceClasses: z.record(deviceClassName, deviceClassSchema).default({}).describe('Device classes of your own, by name.'),
   concurrency: z.int().positive().max(MAXIMUM_CONCURRENCY).default(16).describe('Shards in flight at once (ropesweep set changes it while the sweep runs).'),
   priority: z.int().min(1).max(LOWEST_PRIORITY).default(DEFAULT_PRIORITY).describe('1 is served first, 5 last; sweeps of one priority share the workers evenly.'),

@@ -1,7 +1,9 @@
 /**
- * Which cells cannot fit their device class: told by the plan, before anybody tries them.
+ * Which cells cannot fit a device class: told by the plan, before anybody tries them.
  */
+import type { DeviceClass } from '../domain/device.js';
 import { RopesweepError, type ErrorCode } from '../domain/errors.js';
+import type { ForeseenRefusal } from '../domain/plan.js';
 import { lengthLimit, peakMemory } from '../model/memory.js';
 import type { GridCell } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
@@ -16,7 +18,37 @@ export interface Foreseen {
 }
 export type Foresight = (cell: GridCell) => Foreseen;
 
-/** Looks once at each arm's architecture, task and length. */
+/** Where a cell is to be computed. */
+export interface Fit {
+  /** null: on neither class of the sweep. */
+  readonly device: DeviceClass | null;
+  /** Of the classes that cannot hold it, in the order in which they were asked. */
+  readonly refusals: readonly ForeseenRefusal[];
+}
+
+/**
+ * Asks the sweep's device class first, the larger one for what does not fit it.
+ *
+ * @param tooLarge the store knows that the first class cannot hold the cell: it is not asked
+ */
+export function foreseeFit(resolved: ResolvedSweep): (cell: GridCell, tooLarge: boolean) => Fit {
+  const { device, larger } = resolved;
+  const onOwn = foresee(resolved);
+  const onLarger = larger === null ? null : foresee({ ...resolved, device: larger });
+  const fits: Fit = { device, refusals: [] };
+  return (cell, tooLarge) => {
+    const refusal = tooLarge ? null : onOwn(cell).refusal;
+    if (!tooLarge && refusal === null) return fits;
+    const refusals = refusal === null ? [] : [refusedBy(device, refusal)];
+    if (larger === null || onLarger === null || (refusal !== null && refusal.code !== 'OUT_OF_MEMORY')) return { device: null, refusals };
+    const last = onLarger(cell).refusal;
+    return last === null ? { device: larger, refusals } : { device: null, refusals: [...refusals, refusedBy(larger, last)] };
+  };
+}
+
+const refusedBy = ({ name }: DeviceClass, { code, what }: Refusal): ForeseenRefusal => ({ deviceClass: name, code, reason: what });
+
+/** On the sweep's own device class. Looks once at each arm's architecture, task and length. */
 export function foresee({ arms, tasks, device, dtype }: ResolvedSweep): Foresight {
   const known = new Map<string, Foreseen>();
   let last: { readonly cell: GridCell; readonly foreseen: Foreseen } | undefined;

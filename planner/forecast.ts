@@ -60,11 +60,12 @@ const SHOWN_PROVIDERS: readonly DeviceClass['provider'][] = ['cpu', 'cuda'];
 /** One forecast a class, the built-in ones by memory after the spec's own. */
 export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
   const open = distinctCells(resolved, grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned')));
-  const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass);
+  const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass || name === spec.largerDeviceClass);
   return shown.flatMap((device) => {
     const dtype = dtypeOn(device, spec.dtype, resolved.arms[0]?.arm.checkpoint.weightFormat ?? '');
-    // What the plan itself computes is packed already.
-    const packed = device.name === resolved.device.name && dtype === resolved.dtype && open.length === plan.counts.new ? plan.cost : null;
+    // What the plan itself computes is packed already, where one class computes it all.
+    const isWhole = open.length === plan.counts.new && plan.shards.every((shard) => shard.deviceClass === device.name);
+    const packed = device.name === resolved.device.name && dtype === resolved.dtype && isWhole ? plan.cost : null;
     return dtype === null ? [] : [forecastOn({ ...resolved, device, dtype }, open, packed, rates)];
   });
 }

@@ -7,22 +7,26 @@ import { engineVersion } from '../domain/engine.js';
 import { RopesweepError } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
 import { id, type ArmId, type CellKey, type SweepId } from '../domain/ids.js';
-import type { CellCounts, Excluded, Plan, PlannedCell } from '../domain/plan.js';
+import type { CellCounts, Excluded, Plan, PlanClasses, PlannedCell } from '../domain/plan.js';
 import type { KnownCell } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
-import { foresee, type Foresight } from './feasible.js';
+import { foreseeFit, type Fit } from './feasible.js';
 import { distinctCells, expandGrid, type GridCell } from './grid.js';
 import { isRefined } from './refineDesign.js';
 import type { ResolvedSweep } from './resolved.js';
-import { packShards } from './shards.js';
+import { packForClasses } from './shards.js';
 
-/** The engine version that outcomes of this sweep's device class belong to: what the store is asked with. */
-export const plannedEngineVersion = ({ device }: Pick<ResolvedSweep, 'device'>): string => engineVersion(device.provider);
+/** What outcomes of this sweep's cells belong to: what the store is asked with. */
+export const plannedClasses = ({ device, larger }: Pick<ResolvedSweep, 'device' | 'larger'>): PlanClasses => ({
+  deviceClass: device.name,
+  largerDeviceClass: larger?.name ?? null,
+  engineVersion: engineVersion(device.provider),
+});
 
 /**
- * @param known what the store knows of the grid's keys, for the spec's device class and {@link plannedEngineVersion}
+ * @param known what the store knows of the grid's keys, for {@link plannedClasses}
  * @param grid the expanded grid, if the caller has it already (it asked the store with its keys)
  */
 export function buildPlan(
@@ -31,16 +35,16 @@ export function buildPlan(
   known: ReadonlyMap<CellKey, KnownCell>,
   grid: readonly GridCell[] = expandGrid(resolved),
 ): Plan {
-  const foresight = foresee(resolved);
-  const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), foresight));
-  const shards = packShards(resolved, distinctCells(resolved, grid.filter((_, index) => cells[index]?.state === 'planned')));
+  const fit = foreseeFit(resolved);
+  const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), fit));
+  const onLarger = keysOnLarger(cells);
+  const shards = packForClasses(resolved, distinctCells(resolved, grid.filter((_, index) => cells[index]?.state === 'planned')), ({ key }) => onLarger.has(key));
   const excluded = [...resolved.missing, ...resolved.leftOut];
   return {
     sweep: id<SweepId>(spec.name),
     digest: planDigest(spec, resolved, grid),
-    deviceClass: spec.deviceClass,
+    ...plannedClasses(resolved),
     dtype: resolved.dtype,
-    engineVersion: plannedEngineVersion(resolved),
     arms: resolved.arms.map(({ arm }) => arm),
     tasks: resolved.tasks.map(({ task }) => task),
     cells,
@@ -52,13 +56,21 @@ export function buildPlan(
   };
 }
 
-function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, foresight: Foresight): PlannedCell {
+/** Cells of a plan that the larger device class computes. */
+export const keysOnLarger = (cells: readonly PlannedCell[]): ReadonlySet<CellKey> => new Set(cells.flatMap(({ key, onLarger }) => (onLarger ? [key] : [])));
+
+function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, fit: (cell: GridCell, tooLarge: boolean) => Fit): PlannedCell {
   const armId = resolved.arms[cell.arm]?.arm.id;
   if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${cell.arm}` });
-  const refusal = known === undefined ? foresight(cell).refusal : null;
-  if (refusal !== null) return { ...withState(cell, armId, 'infeasible'), reason: refusal.what, foreseen: refusal.code };
-  const planned = withState(cell, armId, known?.state ?? 'planned');
-  return known?.reason == null ? planned : { ...planned, reason: known.reason };
+  if (known !== undefined && known.state !== 'planned') {
+    const ended = withState(cell, armId, known.state);
+    return known.reason === null ? ended : { ...ended, reason: known.reason };
+  }
+  const { device, refusals } = fit(cell, known !== undefined);
+  const planned = withState(cell, armId, device === null ? 'infeasible' : 'planned');
+  if (known === undefined && refusals.length === 0) return planned;
+  const reason = [known?.reason, ...refusals.map((refusal) => refusal.reason)].filter((text) => text != null).join('; ');
+  return { ...planned, reason, ...(refusals.length > 0 && { foreseen: refusals }), ...(device !== null && { onLarger: true }) };
 }
 
 /** Written out: of millions of cells, copies of all fields but one would take most of the time. */
@@ -97,8 +109,9 @@ function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly Gri
   return digest({
     sweep: spec.name,
     deviceClass: spec.deviceClass,
+    ...(spec.largerDeviceClass !== undefined && { largerDeviceClass: spec.largerDeviceClass }),
     dtype: resolved.dtype,
-    engineVersion: plannedEngineVersion(resolved),
+    engineVersion: plannedClasses(resolved).engineVersion,
     mixFingerprints: spec.mixFingerprints,
     maximumAttempts: spec.maximumAttempts,
     arms: resolved.arms.map(({ arm }) => ({

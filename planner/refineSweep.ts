@@ -7,7 +7,7 @@
 import { axisValues } from '../domain/axis.js';
 import type { ArmId, CellKey } from '../domain/ids.js';
 import { RopesweepError } from '../domain/errors.js';
-import type { NamedTable } from '../domain/plan.js';
+import type { NamedTable, PlannedShard } from '../domain/plan.js';
 import type { KnownScore } from '../domain/ports.js';
 import type { ArmRefinement, Frontier, PassCount, Refinement } from '../domain/refinement.js';
 import { score } from '../domain/score.js';
@@ -17,12 +17,12 @@ import { tableDependsOnLength } from '../rope/method.js';
 import { tableAtLength } from './arms.js';
 import { cellKeys, sharedIngredients } from './cellKey.js';
 import { totalCost } from './cost.js';
-import { foresee, type Foresight } from './feasible.js';
+import { foreseeFit, type Fit } from './feasible.js';
 import { distinctCells, type GridCell, type GridCellOf } from './grid.js';
 import { auditCells, isRefined, maximumCells, refineDesign, type RefineDesign, type RefinedSpec, type RefinePoint } from './refineDesign.js';
 import { searchFrontier, type CellOutcome, type FrontierSearch } from './refineFrontier.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';
-import { packShards } from './shards.js';
+import { packForClasses, packShards } from './shards.js';
 import type { PlannedTaskOf } from './tasks/registry.js';
 
 /** A cell beside the grid. */
@@ -48,16 +48,27 @@ export class SweepRefinement {
   /** The sweep with tables at every length that was asked for. */
   private readonly arms: ResolvedArm[];
   private readonly fullGridFlops = new Map<string, number>();
-  private readonly foresight: Foresight;
+  private readonly fit: (cell: GridCell, tooLarge: boolean) => Fit;
 
   constructor(private readonly resolved: ResolvedSweep) {
-    this.foresight = foresee(resolved);
+    this.fit = foreseeFit(resolved);
     this.tasks = refinedTasks(resolved);
     this.arms = resolved.arms.map((one) => ({ ...one, arm: { ...one.arm, tables: { ...one.arm.tables } } }));
   }
 
-  /** What the cells of a step are packed into shards with. */
-  get sweep(): ResolvedSweep {
+  /** Where a cell of a step is to be computed, as far as it is foreseen. */
+  fitOf(cell: RefineCell): Fit {
+    return this.fit(cell, false);
+  }
+
+  /** Shards of cells of a step; arms that share a cell have it in one. */
+  shardsOf(cells: readonly RefineCell[]): PlannedShard[] {
+    const { larger } = this.resolved;
+    return packForClasses(this.sweep, distinctCells(this.sweep, cells), (cell) => this.fit(cell, false).device === larger);
+  }
+
+  /** With tables at the lengths of the cells. */
+  private get sweep(): ResolvedSweep {
     return { ...this.resolved, arms: this.arms };
   }
 
@@ -122,14 +133,14 @@ export class SweepRefinement {
     });
   }
 
-  /** Lengths that the device class cannot hold are not refined between. */
+  /** Lengths that no device class of the sweep can hold are not refined between. */
   private designOf(index: number, task: RefinedTask): RefineDesign {
     const [depth = 0] = axisValues(task.spec.depths);
     const [seed = 1] = axisValues(task.spec.seeds);
     const cellAt = this.cellsOf(index, task);
     const { point, arm } = this.armAt(index);
     const left = this.resolved.selection.lay(point, task.grid, tableDependsOnLength(arm.method)).keys();
-    const lengths = [...left].filter((contextTokens) => this.foresight(cellAt({ contextTokens, depth, seed })).refusal === null);
+    const lengths = [...left].filter((contextTokens) => this.fit(cellAt({ contextTokens, depth, seed }), false).device !== null);
     const place = `${task.index}/${lengths.join()}`;
     const design = this.designs.get(place) ?? refineDesign(task.spec, lengths);
     this.designs.set(place, design);

@@ -17,7 +17,7 @@ import { methodLabel, resolveMethod } from '../rope/method.js';
 import { replacedNotice } from '../rope/replaced.js';
 import { armLabel, plannedArm } from './arms.js';
 import { findArms, openBase, type FoundArm, type FoundArms, type FoundCheckpoint, type ModelSearch } from './checkpoints.js';
-import { computeDtype, deviceClass } from './device.js';
+import { computeDtype, deviceClass, largerDeviceClass } from './device.js';
 import { Findings } from './findings.js';
 import { configuredRoots, specPaths, type SpecPaths } from './paths.js';
 import { resolveTextName } from './knownTexts.js';
@@ -58,6 +58,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   const paths = withKnownTexts(specPaths(options.file, [...(options.roots ?? configuredRoots(options.file)), options.modelsFolder]), options.modelsFolder);
   const selection = new Selection(spec, at);
   const device = deviceClass(spec, at, findings);
+  const larger = largerDeviceClass(spec, device, at, findings);
 
   const searches = modelsOf(spec).map(({ model, path }): ModelSearch => ({ model, at: (inner) => at([...path, ...inner]), paths, findings, modelsFolder: options.modelsFolder }));
   const models: OpenModel[] = [];
@@ -105,7 +106,7 @@ export async function resolveSweep(spec: SweepSpec, options: ResolveOptions): Pr
   const left = new Set(settled.arms.map(({ point }) => point));
   const resolved = await nameArms(spec, models, found.filter(({ point }) => left.has(point)), settled, options, findings);
   findings.refuse();
-  return { arms: resolved, tasks, missing, selection, leftOut: settled.leftOut, notices: settled.notices, device, dtype };
+  return { arms: resolved, tasks, missing, selection, leftOut: settled.leftOut, notices: settled.notices, device, larger, dtype };
 }
 
 /** A model whose base was found. */

@@ -31,6 +31,8 @@ export interface ResolvedSweep {
   /** What is odd but not wrong. */
   readonly notices: readonly string[];
   readonly device: DeviceClass;
+  /** Of the same provider, asked once for cells that do not fit `device`; null where the spec names none. */
+  readonly larger: DeviceClass | null;
   /** As resolved for the device class and the checkpoints. */
   readonly dtype: ComputeDtype;
 }

@@ -27,7 +27,14 @@ export const MAXIMUM_DISTINCT_TOKENS = 16_384;
 /** Bounds the messages and rows of one shard where prompts are tiny. */
 export const MAXIMUM_CELLS = 512;
 
-/** Puts every cell into exactly one shard; the same cells give the same shards. */
+/** Shards of the sweep's device class, then those of the larger one: cells of two classes share none. */
+export function packForClasses(resolved: ResolvedSweep, cells: readonly GridCell[], isOnLarger: (cell: GridCell) => boolean): PlannedShard[] {
+  const { larger } = resolved;
+  if (larger === null) return packShards(resolved, cells);
+  return [...packShards(resolved, cells.filter((cell) => !isOnLarger(cell))), ...packShards({ ...resolved, device: larger }, cells.filter(isOnLarger))];
+}
+
+/** Puts every cell into exactly one shard of the sweep's device class; the same cells give the same shards. */
 export function packShards(resolved: ResolvedSweep, cells: readonly GridCell[]): PlannedShard[] {
   const shards: PlannedShard[] = [];
   const packer = new Packer(resolved);
@@ -40,7 +47,7 @@ export function packShards(resolved: ResolvedSweep, cells: readonly GridCell[]):
       for (const ofTable of groupBy(ofTask, tableOf(arm)).values()) {
         for (const { positions, cost } of packer.pack(arm, task, ofTable)) {
           const cellKeys = positions.flatMap((position) => ofTable[position]?.key ?? []);
-          shards.push({ id: id<ShardId>(digest(cellKeys)), armId: arm.arm.id, task: taskIndex, cellKeys, cost });
+          shards.push({ id: id<ShardId>(digest(cellKeys)), armId: arm.arm.id, task: taskIndex, deviceClass: resolved.device.name, cellKeys, cost });
         }
       }
     }

@@ -1,11 +1,12 @@
 /**
  * Memberships take over what the store knows of their cells: a measurement's state whatever the sweep, an outcome's where
- * the sweep's current revision runs on the same device class and engine version. Another sweep may measure a cell while
+ * the sweep's current revision runs on the same device classes and engine version (results/cellOutcome.ts). Another sweep may measure a cell while
  * this one submits it: neither transaction sees the other's rows, so whoever looks next puts the state right.
  *
  * Everything that changes memberships locks them in the order of their cell keys: no two transactions wait in a circle.
  */
 import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
+import { holdsFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
 import type { Client } from './database.js';
 
@@ -19,8 +20,7 @@ const adopt = (client: Client, which: Prisma.Sql) => client.$executeRaw`
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     LEFT JOIN measurements x ON x.cell_key = m.cell_key
-    LEFT JOIN outcomes o
-      ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+    LEFT JOIN outcomes o ON ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
     WHERE m.state::text <> coalesce(x.state::text, o.state::text)
   ), locked AS MATERIALIZED (
     SELECT m.sweep_id, m.cell_key, m.arm_id, news.state

@@ -8,6 +8,7 @@ import type { Steered, SweepWish } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { allowed, isEnded, type SweepState } from '../domain/states.js';
 import type { Client } from './database.js';
+import { Prisma } from './generated/client.js';
 import { OPEN_SHARDS } from './transitions.js';
 
 interface ControlRow {
@@ -16,7 +17,7 @@ interface ControlRow {
   readonly priority: number;
   readonly spec: SweepSpec;
   readonly revision: number;
-  readonly deviceClass: string;
+  readonly largerDeviceClass: string | null;
   readonly planned: number;
   readonly failed: number;
   readonly total: number;
@@ -24,7 +25,7 @@ interface ControlRow {
 
 async function controlRow(client: Client, sweep: SweepId): Promise<ControlRow> {
   const [row] = await client.$queryRaw<ControlRow[]>`
-    SELECT s.state::text AS state, s.concurrency, s.priority, r.spec, r.number AS revision, r.device_class AS "deviceClass",
+    SELECT s.state::text AS state, s.concurrency, s.priority, r.spec, r.number AS revision, r.larger_device_class AS "largerDeviceClass",
            p.planned, p.failed, p.planned + p.measured + p.diverged + p.infeasible + p.failed AS total
     FROM sweeps s
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
@@ -40,37 +41,57 @@ export async function nextShards(client: Client, sweep: SweepId, except: readonl
   const control: SweepControl = { state: row.state, concurrency: row.concurrency, priority: row.priority, maximumAttempts: row.spec.maximumAttempts, spent: spentBudget(row) };
   if (control.state !== 'running' || control.spent !== null) return { control, shards: [], canary: false };
   const canaries = row.spec.canary && except.length === 0 ? await cheapestAndDearest(client, sweep, row.revision) : [];
-  const shards = canaries.length > 0 ? canaries : await openShards(client, sweep, 2 * row.concurrency, except);
+  const shards = canaries.length > 0 ? canaries : await shardsToStart(client, sweep, row, except);
   return {
     control,
     canary: canaries.length > 0,
-    shards: shards.map(({ id, crashes }): ShardStart => ({ shard: id, crashes, evaluationQueue: evaluationQueue(row.deviceClass) })),
+    shards: shards.map(({ id, crashes, deviceClass }): ShardStart => ({ shard: id, crashes, evaluationQueue: evaluationQueue(deviceClass) })),
   };
 }
 
 interface OpenShard {
   readonly id: ShardId;
   readonly crashes: number;
+  readonly deviceClass: string;
+}
+
+/**
+ * While both classes of a sweep have shards to start, each has half of the window: neither stands behind shards that wait for
+ * workers of the other.
+ */
+async function shardsToStart(client: Client, sweep: SweepId, { concurrency, largerDeviceClass }: ControlRow, except: readonly ShardId[]): Promise<OpenShard[]> {
+  if (largerDeviceClass === null) return openShards(client, sweep, Prisma.sql`true`, 2 * concurrency, except);
+  const isLarger = Prisma.sql`h.device_class = ${largerDeviceClass}`;
+  const larger = await openShards(client, sweep, isLarger, 2 * concurrency, except);
+  const own = await openShards(client, sweep, Prisma.sql`NOT (${isLarger})`, 2 * concurrency, except);
+  if (larger.length === 0 || own.length === 0) return [...larger, ...own];
+  const inFlight = await client.$queryRaw<{ larger: boolean }[]>`SELECT ${isLarger} AS larger FROM shards h WHERE h.id = ANY (${except}::text[])`;
+  const largerInFlight = inFlight.filter((shard) => shard.larger).length;
+  const roomOfLarger = Math.floor(concurrency / 2) - largerInFlight;
+  const roomOfOwn = Math.ceil(concurrency / 2) - (inFlight.length - largerInFlight);
+  const page = [...larger.slice(0, Math.max(0, roomOfLarger)), ...own.slice(0, Math.max(0, roomOfOwn))];
+  // An empty page would say that there is nothing left.
+  return page.length > 0 ? page : (roomOfLarger > roomOfOwn ? larger : own).slice(0, 1);
 }
 
 /** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
-const openShards = (client: Client, sweep: SweepId, limit: number, except: readonly ShardId[]): Promise<OpenShard[]> =>
+const openShards = (client: Client, sweep: SweepId, which: Prisma.Sql, limit: number, except: readonly ShardId[]): Promise<OpenShard[]> =>
   client.$queryRaw<OpenShard[]>`
-    SELECT h.id, h.crashes
+    SELECT h.id, h.crashes, h.device_class AS "deviceClass"
     FROM shards h
-    WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND h.id <> ALL (${except}::text[])
+    WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND h.id <> ALL (${except}::text[]) AND ${which}
     ORDER BY h.ordinal, h.id LIMIT ${limit}`;
 
 /** Of a revision none of whose shards was tried yet; none where there are no others to spare. */
 async function cheapestAndDearest(client: Client, sweep: SweepId, revision: number): Promise<OpenShard[]> {
   const rows = await client.$queryRaw<OpenShard[]>`
     WITH open AS (
-      SELECT h.id, h.crashes, h.cost_flops
+      SELECT h.id, h.crashes, h.device_class AS "deviceClass", h.cost_flops
       FROM shards h
       WHERE h.sweep_id = ${sweep} AND h.revision = ${revision} AND h.state = 'planned'
         AND NOT EXISTS (SELECT FROM shards WHERE sweep_id = ${sweep} AND revision = ${revision} AND attempts > 0)
     )
-    SELECT id, crashes FROM (
+    SELECT id, crashes, "deviceClass" FROM (
       (SELECT *, 1 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
       UNION ALL
       (SELECT *, 0 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)

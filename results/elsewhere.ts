@@ -47,7 +47,7 @@ export async function heldElsewhere(client: Client, shard: ShardId, { worker, de
     WHERE w.id <> ${worker} AND w.device_class = ${deviceClass} AND w.state = 'ready' AND w.queue <> ''
       AND w.heartbeat_at > now() - make_interval(secs => ${ALIVE_SECONDS}::int)
       AND EXISTS (
-        SELECT FROM running mine JOIN shards waiting ON waiting.sweep_id = mine.id AND waiting.state = 'planned' AND waiting.arm_id = mine.arm_id
+        SELECT FROM running mine JOIN shards waiting ON waiting.sweep_id = mine.id AND waiting.state = 'planned' AND waiting.arm_id = mine.arm_id AND waiting.device_class = ${deviceClass}
         WHERE mine.weights_id = ANY (${[...idle]}::text[]) AND mine.priority <= asked.priority)
     ORDER BY random() LIMIT 1`;
   if (found === undefined) return null;

@@ -7,20 +7,23 @@
 import type pg from 'pg';
 import { PLACE_CODES } from '../domain/errors.js';
 import type { ArmId, CellKey, SweepId } from '../domain/ids.js';
-import type { NamedTable, Plan, PlannedCell, PlannedShard } from '../domain/plan.js';
+import type { NamedTable, Plan, PlanClasses, PlannedCell, PlannedShard } from '../domain/plan.js';
 import type { KnownScore } from '../domain/ports.js';
 import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
 import { chunks } from './chunks.js';
+import { holdsFor, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
+import { foresee } from './foreseen.js';
+import { Prisma } from './generated/client.js';
 import { insertMembers, refuseStale, stageCells } from './memberships.js';
 import { insertShards } from './plannedShards.js';
 import { addTables, currentRevision, json, pinFingerprints, resume } from './submission.js';
 import { OPEN_SHARDS } from './transitions.js';
 
 export interface Extension {
-  readonly plan: Pick<Plan, 'sweep' | 'arms' | 'digest' | 'deviceClass' | 'engineVersion'>;
+  readonly plan: PlanClasses & Pick<Plan, 'sweep' | 'arms' | 'digest'>;
   readonly spec: Pick<SweepSpec, 'mixFingerprints'>;
   /** All cells beside the grid that refinement used so far or wants next. */
   readonly cells: readonly (Extract<PlannedCell, { taskKind: 'needle' }> & { readonly origin: CellOrigin })[];
@@ -47,6 +50,7 @@ export async function extendSweep(transaction: Client, connection: pg.ClientBase
   const underWay = new Set(held.map(({ armId, key }) => `${armId}/${key}`));
   await stageCells(transaction, connection, cells.filter(({ armId, key }) => !underWay.has(`${armId}/${key}`)), shardOfCell, (last?.ordinal ?? -1) + 1);
   const place = { ...plan, revision: revision.number };
+  await foresee(transaction, plan.engineVersion, cells);
   await refuseStale(transaction, place);
   await insertMembers(transaction, place);
   await pinFingerprints(transaction, plan.sweep, spec);
@@ -73,7 +77,7 @@ async function freshShards(transaction: Client, { plan, shards }: Extension, hel
   const rows = await transaction.$queryRaw<{ key: CellKey }[]>`
     SELECT cell_key AS key FROM measurements WHERE cell_key = ANY (${keys}::text[])
     UNION
-    SELECT cell_key FROM outcomes WHERE cell_key = ANY (${keys}::text[]) AND device_class = ${plan.deviceClass} AND engine_version = ${plan.engineVersion}`;
+    SELECT asked.key FROM unnest(${keys}::text[]) AS asked(key) JOIN outcomes o ON ${holdsFor(Prisma.sql`asked.key`, ofPlan(plan))}`;
   const ended = new Set(rows.map(({ key }) => key));
   return shards.flatMap((shard) => {
     const cellKeys = shard.cellKeys.filter((key) => !held.has(key) && !ended.has(key));
@@ -90,7 +94,7 @@ interface ScoreRow {
 }
 
 /** How those of the needle cells came out that have an end, whatever sweep they were measured for; as results/planning.ts knownCells. */
-export async function knownScores(client: Client, keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownScore>> {
+export async function knownScores(client: Client, keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownScore>> {
   const known = new Map<CellKey, KnownScore>();
   for (const some of chunks(keys)) {
     const rows = await client.$queryRaw<ScoreRow[]>`
@@ -98,8 +102,7 @@ export async function knownScores(client: Client, keys: readonly CellKey[], devi
       FROM unnest(${some}::text[]) AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
       LEFT JOIN needle_results n ON n.cell_key = asked.key AND m.state = 'measured'
-      LEFT JOIN outcomes o ON o.cell_key = asked.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
-        AND o.code <> ALL (${PLACE_CODES}::text[])
+      LEFT JOIN outcomes o ON ${holdsFor(Prisma.sql`asked.key`, ofPlan(classes))} AND o.code <> ALL (${PLACE_CODES}::text[])
       WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL`;
     for (const { key, state, exactMatch, tokenRecall, stringRecall } of rows) {
       known.set(key, { state, numbers: exactMatch === null || tokenRecall === null ? null : { exactMatch, tokenRecall, stringRecall } });

@@ -11,6 +11,7 @@ import type { AxesOf, ResolvedTask, TaskKind } from '../domain/task.js';
 import { adoptForShard } from './adoption.js';
 import type { Client } from './database.js';
 import { openAttempt } from './attempts.js';
+import { handOn } from './handOn.js';
 import { findShard, lockShard, refuseMixed, type ShardRow } from './shardRow.js';
 import { OPEN_SHARDS, shardStatesBefore } from './transitions.js';
 
@@ -35,6 +36,7 @@ export async function lease(transaction: Client, shard: ShardId, place: Place): 
   const sweep = await transaction.sweep.findUniqueOrThrow({ where: { id: row.sweep }, select: { state: true } });
   if (sweep.state !== 'running') return null;
   refuseMixed(row, place);
+  await handOn(transaction, row);
   await adoptForShard(transaction, shard);
   await transaction.$executeRaw`
     UPDATE shards SET state = 'leased', lease = lease + 1, attempts = attempts + 1, leased_by = ${place.worker}, leased_at = now()

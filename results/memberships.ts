@@ -8,21 +8,24 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, ShardId, SweepId } from '../domain/ids.js';
-import type { PlannedCell } from '../domain/plan.js';
+import type { PlanClasses, PlannedCell } from '../domain/plan.js';
 import type { CellOrigin } from '../domain/states.js';
+import { belongsTo, holdsFor, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
+import { Prisma } from './generated/client.js';
 import { holdOffPruning } from './pruning.js';
 
 /** The shard that has a cell to compute, by arm and key: arms with equal tables share keys. */
 export type ShardOfCell = ReadonlyMap<ArmId, ReadonlyMap<CellKey, ShardId>>;
 
 /** Which revision of which sweep the cells belong to, and which outcomes hold for it. */
-export interface RevisionPlace {
+export interface RevisionPlace extends PlanClasses {
   readonly sweep: SweepId;
   readonly revision: number;
-  readonly deviceClass: string;
-  readonly engineVersion: string;
 }
+
+/** Of a staged cell `c`. */
+const KEY = Prisma.sql`c.key`;
 
 export type StagedCell = PlannedCell & { readonly origin?: CellOrigin };
 
@@ -71,11 +74,10 @@ function* copyText(cells: readonly StagedCell[], shardOfCell: ShardOfCell, first
 }
 
 /** Forgets outcomes of the staged cells whose reason lay in the place where they were tried: a person may have mended it. */
-export async function forgetPlaces(transaction: Client, { deviceClass, engineVersion }: RevisionPlace): Promise<void> {
+export async function forgetPlaces(transaction: Client, place: RevisionPlace): Promise<void> {
   await transaction.$executeRaw`
     DELETE FROM outcomes o USING submitted_cells c
-    WHERE o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
-      AND o.code = ANY (${PLACE_CODES}::text[])`;
+    WHERE o.cell_key = c.key AND ${belongsTo(ofPlan(place))} AND o.code = ANY (${PLACE_CODES}::text[])`;
 }
 
 /**
@@ -83,15 +85,15 @@ export async function forgetPlaces(transaction: Client, { deviceClass, engineVer
  *
  * @throws RopesweepError PLAN_STALE
  */
-export async function refuseStale(transaction: Client, { sweep, deviceClass, engineVersion }: RevisionPlace): Promise<void> {
+export async function refuseStale(transaction: Client, place: RevisionPlace): Promise<void> {
   const [lost] = await transaction.$queryRaw<{ cells: number }[]>`
     SELECT count(*)::int AS cells FROM submitted_cells c
     WHERE c.shard IS NULL
       AND NOT EXISTS (SELECT FROM measurements x WHERE x.cell_key = c.key)
-      AND NOT EXISTS (SELECT FROM outcomes o WHERE o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion})
+      AND NOT EXISTS (SELECT FROM outcomes o WHERE ${holdsFor(KEY, ofPlan(place))})
       AND NOT EXISTS (SELECT FROM submitted_cells t WHERE t.key = c.key AND t.shard IS NOT NULL)`;
   if (lost === undefined || lost.cells === 0) return;
-  throw new RopesweepError('PLAN_STALE', { where: `sweep ${sweep}`, what: `${lost.cells} cells that the plan found in the store are no longer there` });
+  throw new RopesweepError('PLAN_STALE', { where: `sweep ${place.sweep}`, what: `${lost.cells} cells that the plan found in the store are no longer there` });
 }
 
 /**
@@ -99,7 +101,7 @@ export async function refuseStale(transaction: Client, { sweep, deviceClass, eng
  * A sweep that has some of them already has their order, task and shard brought up to date.
  */
 export async function insertMembers(transaction: Client, place: RevisionPlace): Promise<void> {
-  const { sweep, revision, deviceClass, engineVersion } = place;
+  const { sweep, revision } = place;
   // By key, as everybody locks memberships: what follows goes in the order of the plan.
   await transaction.$queryRaw`
     SELECT count(*)::int FROM (
@@ -113,7 +115,7 @@ export async function insertMembers(transaction: Client, place: RevisionPlace): 
            coalesce(x.state::text, o.state::text, 'planned')::cell_state, c.origin, c.shard
     FROM submitted_cells c
     LEFT JOIN measurements x ON x.cell_key = c.key
-    LEFT JOIN outcomes o ON o.cell_key = c.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
+    LEFT JOIN outcomes o ON ${holdsFor(KEY, ofPlan(place))}
     ORDER BY c.ordinal
     ON CONFLICT (cell_key, sweep_id, arm_id) DO UPDATE SET
       last_revision = excluded.last_revision, task = excluded.task, ordinal = excluded.ordinal, state = excluded.state,

@@ -11,13 +11,14 @@ import { OPEN_SHARDS } from './transitions.js';
 
 export interface OpenShard {
   readonly id: ShardId;
+  readonly deviceClass: string;
   readonly revision: number;
 }
 
 /** Before any membership is locked: whoever writes results holds its shard first. */
 export const lockOpenShards = (transaction: Client, sweep: SweepId): Promise<OpenShard[]> =>
   transaction.$queryRaw<OpenShard[]>`
-    SELECT id, revision FROM shards WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[])
+    SELECT id, device_class AS "deviceClass", revision FROM shards WHERE sweep_id = ${sweep} AND state = ANY (${OPEN_SHARDS}::shard_state[])
     ORDER BY id FOR NO KEY UPDATE`;
 
 /** By checkpoint in the order of the arms, longest first within one: a slot keeps what it has loaded. */
@@ -33,8 +34,8 @@ function inOrderOfStart(plan: Pick<Plan, 'arms' | 'shards'>): Map<ShardId, numbe
 }
 
 /**
- * Open shards of older revisions are superseded, but for those that the plan has again: they go on as they are, leases
- * included. A shard id is the digest of its cells, so an ended shard or another sweep may hold it: then the new one gets
+ * Open shards of older revisions are superseded, but for those that the plan has again on the same device class: they go on as
+ * they are, leases included. A shard id is the digest of its cells, so an ended shard or another sweep may hold it: then the new one gets
  * an id of its own.
  *
  * @param shards of the plan: all, or those that nobody computes
@@ -48,31 +49,33 @@ export async function insertShards(
   shards: readonly PlannedShard[],
 ): Promise<ShardOfCell> {
   const ordinals = inOrderOfStart(plan);
-  const openIds = new Set(open.map((shard) => shard.id));
-  const planned = new Set(shards.map((shard) => shard.id));
-  const old = open.filter((shard) => shard.revision < revision && !planned.has(shard.id)).map((shard) => shard.id);
+  const planned = new Map(shards.map((shard) => [shard.id, shard.deviceClass]));
+  const goOn = open.filter((shard) => planned.get(shard.id) === shard.deviceClass);
+  const openIds = new Set(goOn.map((shard) => shard.id));
+  const old = open.filter((shard) => shard.revision < revision && !openIds.has(shard.id)).map((shard) => shard.id);
   await transaction.$executeRaw`
     UPDATE shards SET state = 'superseded', ended_at = now() WHERE id = ANY (${old}::text[])`;
   if (shards.length === 0) return new Map();
 
-  const held = await transaction.$queryRaw<{ id: ShardId }[]>`SELECT id FROM shards WHERE id = ANY (${[...planned]}::text[])`;
+  const held = await transaction.$queryRaw<{ id: ShardId }[]>`SELECT id FROM shards WHERE id = ANY (${[...planned.keys()]}::text[])`;
   const heldIds = new Set(held.map((shard) => shard.id));
   const ownIds = shards.map((shard) => (openIds.has(shard.id) || !heldIds.has(shard.id) ? shard.id : id<ShardId>(digest([shard.id, randomUUID()]))));
   const rows = shards.map((shard, index) => ({
     id: ownIds[index],
     arm: shard.armId,
     task: shard.task,
+    class: shard.deviceClass,
     ordinal: ordinals.get(shard.id) ?? 0,
     ...shard.cost,
   }));
   // Of those that go on only the place in the new plan changes; they are locked already.
   await transaction.$executeRaw`
     INSERT INTO shards (
-      id, sweep_id, revision, arm_id, task, ordinal, state, cost_prompt_tokens, cost_distinct_tokens, cost_flops, cost_kv_bytes, cost_peak_bytes)
-    SELECT r.id, ${plan.sweep}, ${revision}, r.arm, r.task, r.ordinal, 'planned',
+      id, sweep_id, revision, arm_id, task, device_class, ordinal, state, cost_prompt_tokens, cost_distinct_tokens, cost_flops, cost_kv_bytes, cost_peak_bytes)
+    SELECT r.id, ${plan.sweep}, ${revision}, r.arm, r.task, r.class, r.ordinal, 'planned',
            r."promptTokens", r."distinctTokens", r.flops, r."kvBytes", r."peakBytes"
     FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(
-      id text, arm text, task int, ordinal int, "promptTokens" int8, "distinctTokens" int8, flops float8, "kvBytes" int8, "peakBytes" int8)
+      id text, arm text, task int, class text, ordinal int, "promptTokens" int8, "distinctTokens" int8, flops float8, "kvBytes" int8, "peakBytes" int8)
     ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, task = excluded.task, ordinal = excluded.ordinal`;
 
   const shardOfCell = new Map<ArmId, Map<CellKey, ShardId>>();

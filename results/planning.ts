@@ -3,10 +3,13 @@
  */
 import { PLACE_CODES } from '../domain/errors.js';
 import type { CellKey, WeightsId } from '../domain/ids.js';
+import type { PlanClasses } from '../domain/plan.js';
 import type { FileDigest, KnownCell, MeasuredRate } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
 import { chunks } from './chunks.js';
+import { holdsFor, isTooLarge, ofPlan } from './cellOutcome.js';
 import { CONNECTIONS, type Client } from './database.js';
+import { Prisma } from './generated/client.js';
 
 interface KnownRow {
   readonly key: CellKey;
@@ -19,25 +22,23 @@ const KEYS_A_QUESTION = 100_000;
 
 /**
  * Those of `keys` that the store knows. A measurement stands before an outcome; an outcome whose reason lies in the place
- * where the cell was tried is none: the next submission plans the cell again.
+ * where the cell was tried is none: the next submission plans the cell again. A cell that was too large for the classes' own and
+ * was not tried on the larger one is planned.
  *
  * Keys travel as one text, which of a million costs a fraction of what an array of parameters does.
  */
-export async function knownCells(
-  client: Client,
-  keys: readonly CellKey[],
-  deviceClass: string,
-  engineVersion: string,
-): Promise<Map<CellKey, KnownCell>> {
+export async function knownCells(client: Client, keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
+  const key = Prisma.sql`asked.key`;
   const known = new Map<CellKey, KnownCell>();
   const ask = async (some: readonly CellKey[]): Promise<void> => {
     const rows = await client.$queryRaw<KnownRow[]>`
-      SELECT asked.key, coalesce(m.state::text, o.state::text) AS state, CASE WHEN m.state IS NULL THEN o.reason END AS reason
+      SELECT asked.key, coalesce(m.state::text, o.state::text, 'planned') AS state,
+             CASE WHEN m.state IS NULL THEN concat_ws('; ', f.reason, o.reason) END AS reason
       FROM string_to_table(${some.join(',')}, ',') AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
-      LEFT JOIN outcomes o ON o.cell_key = asked.key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion}
-        AND o.code <> ALL (${PLACE_CODES}::text[])
-      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL`;
+      LEFT JOIN outcomes o ON ${holdsFor(key, ofPlan(classes))} AND o.code <> ALL (${PLACE_CODES}::text[])
+      LEFT JOIN outcomes f ON ${classes.largerDeviceClass !== null} AND ${isTooLarge(key, ofPlan(classes))}
+      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL OR f.cell_key IS NOT NULL`;
     for (const { key, state, reason } of rows) known.set(key, { state, reason });
   };
   // While PostgreSQL looks for some, the next are written out.
@@ -53,9 +54,8 @@ interface RateRow extends MeasuredRate {
 export async function measuredRates(client: Client, weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>> {
   const rows = await client.$queryRaw<RateRow[]>`
     WITH shard AS (
-      SELECT r.device_class, h.cost_flops AS flops, h.run_seconds AS seconds, h.cost_flops / h.run_seconds AS rate
+      SELECT h.device_class, h.cost_flops AS flops, h.run_seconds AS seconds, h.cost_flops / h.run_seconds AS rate
       FROM shards h
-      JOIN revisions r ON r.sweep_id = h.sweep_id AND r.number = h.revision
       JOIN arms a ON a.sweep_id = h.sweep_id AND a.arm_id = h.arm_id
       WHERE h.state = 'done' AND h.attempts = 1 AND h.run_seconds > 0 AND h.cost_flops > 0 AND a.weights_id = ANY (${[...weightsIds]}::text[])
     ), by_rate AS (

@@ -53,7 +53,7 @@ const KINDS: readonly Kind[] = [
   {
     what: 'old revisions that no shard is of',
     table: Prisma.sql`revisions`,
-    // Those that ended shards are of say on which device class these were measured.
+    // Those that shards are of say how these were computed.
     unneeded: Prisma.sql`t.number < (SELECT s.revision FROM sweeps s WHERE s.id = t.sweep_id)
       AND NOT EXISTS (SELECT FROM shards h WHERE h.sweep_id = t.sweep_id AND h.revision = t.number)`,
     bytes: ownBytes,

@@ -9,6 +9,7 @@ import type { OutcomeState } from '../domain/states.js';
 import { SCORER_VERSION } from '../domain/task.js';
 import { adoptForCells } from './adoption.js';
 import type { Client } from './database.js';
+import { handOn } from './handOn.js';
 import { insertNumbers } from './numbers.js';
 import { findShard, holdLease, refuseMixed, type ShardRow } from './shardRow.js';
 
@@ -28,7 +29,10 @@ export async function record(transaction: Client, lease: Lease, place: Place, re
   if (evaluated.length > 0) await pinFingerprint(transaction, row, place);
   await holdLease(transaction, lease);
   if (evaluated.length > 0) await insertMeasurements(transaction, row, place, evaluated);
-  if (given.length > 0) await insertOutcomes(transaction, row, given.map((result) => ({ ...result, attempts: row.attempts })));
+  if (given.length > 0) {
+    await insertOutcomes(transaction, row, given.map((result) => ({ ...result, attempts: row.attempts })));
+    await handOn(transaction, row);
+  }
   await adoptForCells(transaction, results.map((result) => result.key));
 }
 
@@ -80,7 +84,7 @@ const tokenDigestOf = (result: Evaluated): string => {
   return 'perplexity' in result ? result.perplexity.tokenDigest : result.attention.tokenDigest;
 };
 
-/** Outcomes of the sweep's device class and engine version; the newest reason stands. A measured cell gets none. */
+/** Outcomes of the shard's device class and of the engine version; the newest reason stands. A measured cell gets none. */
 export async function insertOutcomes(
   transaction: Client,
   row: ShardRow,

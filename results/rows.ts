@@ -10,7 +10,9 @@ import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
 import type { ResolvedTask, TaskKind } from '../domain/task.js';
 import { chunks } from './chunks.js';
+import { holdsFor, OF_REVISION } from './cellOutcome.js';
 import type { Client } from './database.js';
+import { Prisma } from './generated/client.js';
 import { readAttentions, readNeedles, readPerplexities, type Stored } from './readNumbers.js';
 
 /** One page of cells; its arrays are what memory goes to. */
@@ -105,8 +107,7 @@ async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellR
       JOIN sweeps s ON s.id = m.sweep_id
       JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
       LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 'diverged')
-      LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed')
-        AND o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+      LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed') AND ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
       ORDER BY page.place`;
     const measured = (kind: TaskKind) => rows.filter((row) => row.taskKind === kind && row.state === 'measured').map((row) => row.key);
     const numbers: Numbers = {

@@ -9,6 +9,7 @@ import { adoptForCells, adoptForShard } from './adoption.js';
 import { closeAttempt } from './attempts.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
+import { handOn } from './handOn.js';
 import { insertOutcomes } from './recording.js';
 import { findShard, leaseLost, lockShard } from './shardRow.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -19,12 +20,13 @@ const openCells = (client: Client, shard: ShardId) =>
 /**
  * Done if every cell has a measurement or outcome, else planned again. Saying it twice is saying it once.
  *
+ * @returns cells that went from the shard to another device class, over all its attempts
  * @throws RopesweepError LEASE_LOST
  */
-export async function finishShard(transaction: Client, lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void> {
+export async function finishShard(transaction: Client, lease: Lease, stats: ShardStats | null, failure: Failure | null): Promise<number> {
   const row = await lockShard(transaction, lease.shard);
   if (row.lease !== lease.number || row.state === 'superseded' || row.state === 'failed') throw leaseLost(lease, row);
-  if (row.state !== 'leased') return;
+  if (row.state !== 'leased') return row.handedOn;
   await closeAttempt(transaction, lease, failure);
   await adoptForShard(transaction, lease.shard);
   const open = await openCells(transaction, lease.shard);
@@ -44,6 +46,7 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
     },
   });
   if (open.length === 0) await deriveDivergences(transaction, (await findShard(transaction, lease.shard)).sweep);
+  return row.handedOn;
 }
 
 /**
@@ -53,8 +56,9 @@ export async function finishShard(transaction: Client, lease: Lease, stats: Shar
 export async function failShard(transaction: Client, shard: ShardId, code: string, reason: string, attempts: number): Promise<void> {
   const before = await lockShard(transaction, shard);
   if (!OPEN_SHARDS.includes(before.state)) return;
-  await adoptForShard(transaction, shard);
   const row = await findShard(transaction, shard);
+  await handOn(transaction, row);
+  await adoptForShard(transaction, shard);
   const keys = (await openCells(transaction, shard)).map(({ key }) => key).sort();
   if (keys.length > 0) {
     await insertOutcomes(transaction, row, keys.map((key) => ({ key, state: 'failed', code, reason, attempts })));

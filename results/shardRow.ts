@@ -18,6 +18,8 @@ export interface ShardRow {
   readonly task: number;
   readonly state: ShardState;
   readonly lease: number;
+  /** Cells that went from it to a shard of another device class. */
+  readonly handedOn: number;
   readonly attempts: number;
   readonly flops: number;
   readonly weightsId: WeightsId;
@@ -26,6 +28,8 @@ export interface ShardRow {
   /** Outcomes of its cells belong to these two. */
   readonly deviceClass: string;
   readonly engineVersion: string;
+  /** Of the sweep; null where it has none. */
+  readonly largerDeviceClass: string | null;
   readonly mixFingerprints: MixFingerprints;
   readonly armFingerprint: string | null;
   readonly sweepFingerprint: string | null;
@@ -35,8 +39,8 @@ export interface ShardRow {
 export async function findShard(client: Client, shard: ShardId): Promise<ShardRow> {
   const [row] = await client.$queryRaw<ShardRow[]>`
     SELECT h.id, h.sweep_id AS sweep, h.revision, h.arm_id AS "armId", a.label AS "armLabel", h.task, h.state::text AS state,
-           h.lease, h.attempts, h.cost_flops AS flops, a.weights_id AS "weightsId", a.checkpoint_folder AS folder, a.tables,
-           r.device_class AS "deviceClass", r.engine_version AS "engineVersion", r.mix_fingerprints::text AS "mixFingerprints",
+           h.lease, h.handed_on AS "handedOn", h.attempts, h.cost_flops AS flops, a.weights_id AS "weightsId", a.checkpoint_folder AS folder, a.tables,
+           h.device_class AS "deviceClass", r.engine_version AS "engineVersion", r.larger_device_class AS "largerDeviceClass", r.mix_fingerprints::text AS "mixFingerprints",
            a.fingerprint AS "armFingerprint", s.fingerprint AS "sweepFingerprint"
     FROM shards h
     JOIN sweeps s ON s.id = h.sweep_id
@@ -48,9 +52,9 @@ export async function findShard(client: Client, shard: ShardId): Promise<ShardRo
 }
 
 /** Locks the shard until the transaction ends, and returns what an attempt is checked against. */
-export async function lockShard(transaction: Client, shard: ShardId): Promise<Pick<ShardRow, 'state' | 'lease'>> {
-  const [row] = await transaction.$queryRaw<Pick<ShardRow, 'state' | 'lease'>[]>`
-    SELECT state::text AS state, lease FROM shards WHERE id = ${shard} FOR NO KEY UPDATE`;
+export async function lockShard(transaction: Client, shard: ShardId): Promise<Pick<ShardRow, 'state' | 'lease' | 'handedOn'>> {
+  const [row] = await transaction.$queryRaw<Pick<ShardRow, 'state' | 'lease' | 'handedOn'>[]>`
+    SELECT state::text AS state, lease, handed_on AS "handedOn" FROM shards WHERE id = ${shard} FOR NO KEY UPDATE`;
   if (row === undefined) throw unknownShard(shard);
   return row;
 }

@@ -15,10 +15,6 @@ const RECENT_MINUTES = 15;
 export async function situation(client: Client, sweep: SweepId): Promise<StoreSituation | null> {
   const now = await status(client, sweep);
   if (now === null) return null;
-  const [row] = await client.$queryRaw<Pick<StoreSituation, 'deviceClass'>[]>`
-    SELECT r.device_class AS "deviceClass"
-    FROM sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision WHERE s.id = ${sweep}`;
-  if (row === undefined) return null;
   const workers = await client.$queryRaw<StoreSituation['workers'][number][]>`
     SELECT w.id, w.device_class AS "deviceClass", w.slots, w.state, w.reason, w.self_test AS "selfTest",
            extract(epoch FROM now() - w.heartbeat_at)::float8 AS "silentSeconds",
@@ -33,5 +29,5 @@ export async function situation(client: Client, sweep: SweepId): Promise<StoreSi
     SELECT s.id AS sweep, s.priority, count(h.id)::int AS shards
     FROM sweeps s JOIN shards h ON h.sweep_id = s.id AND h.state = 'leased'
     WHERE s.id <> ${sweep} AND s.state = 'running' GROUP BY s.id, s.priority ORDER BY s.priority, s.id`;
-  return { status: now, ...row, workers: workers.map((worker) => ({ ...worker, alive: worker.silentSeconds < SILENT_SECONDS })), failures, rivals };
+  return { status: now, workers: workers.map((worker) => ({ ...worker, alive: worker.silentSeconds < SILENT_SECONDS })), failures, rivals };
 }

@@ -5,7 +5,9 @@ import type { SweepId } from '../domain/ids.js';
 import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
 import { SHARD_STATES, type ShardState, type SweepState } from '../domain/states.js';
 import type { Client } from './database.js';
+import { belongsTo, holdsFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
+import { OPEN_SHARDS } from './transitions.js';
 
 interface StatusRow {
   readonly sweep: SweepId;
@@ -19,6 +21,7 @@ interface StatusRow {
   readonly infeasible: number;
   readonly failed: number;
   readonly runningCells: number;
+  readonly openClasses: readonly string[];
   readonly loads: number;
   readonly reason: string | null;
   readonly concurrency: number;
@@ -33,6 +36,7 @@ async function statusRows(client: Client, which: Prisma.Sql): Promise<SweepStatu
            (SELECT coalesce(sum(h.loads), 0)::int FROM shards h WHERE h.sweep_id = s.id) AS loads,
            (SELECT count(*)::int FROM shards h JOIN memberships m ON m.shard_id = h.id
             WHERE h.sweep_id = s.id AND h.state = 'leased' AND m.state = 'planned') AS "runningCells",
+           ARRAY(SELECT DISTINCT h.device_class FROM shards h WHERE h.sweep_id = s.id AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) ORDER BY 1) AS "openClasses",
            (SELECT jsonb_object_agg(h.state, h.n) FROM
              (SELECT state::text, count(*) AS n FROM shards WHERE sweep_id = s.id GROUP BY state) AS h) AS shards
     FROM sweeps s JOIN sweep_progress p ON p.sweep_id = s.id
@@ -58,12 +62,13 @@ export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeR
            (a.method ->> 'factor')::float8 AS factor, a.continual_pretrain_context_tokens AS "continualPretrainContextTokens",
            a.original_context_tokens AS "originalContextTokens", m.task, m.task_kind::text AS "taskKind", m.origin::text AS origin,
            m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
-           o.state::text AS state, o.code, o.reason, o.attempts
+           o.state::text AS state, o.device_class AS "deviceClass", o.code, o.reason,
+           (SELECT sum(o.attempts)::int FROM outcomes o WHERE o.cell_key = m.cell_key AND ${belongsTo(OF_REVISION)}) AS attempts
     FROM memberships m
     JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-    JOIN outcomes o ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+    JOIN outcomes o ON ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
     WHERE m.sweep_id = ${sweep} AND m.state IN ('infeasible', 'failed')
     ORDER BY m.ordinal, m.cell_key, a.ordinal`;
   return rows.map(({ depth, seed, document, ...row }) => {

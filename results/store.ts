@@ -5,7 +5,7 @@ import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Elsewhere, Failure, Page } from '../domain/orchestration.js';
-import type { Plan } from '../domain/plan.js';
+import type { Plan, PlanClasses } from '../domain/plan.js';
 import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
@@ -39,8 +39,8 @@ import { finishSweep } from './sweepEnd.js';
 export class PrismaStore implements Store {
   constructor(private readonly database: Database) {}
 
-  knownCells(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownCell>> {
-    return this.database.read((client) => knownCells(client, keys, deviceClass, engineVersion));
+  knownCells(keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
+    return this.database.read((client) => knownCells(client, keys, classes));
   }
 
   measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>> {
@@ -73,8 +73,8 @@ export class PrismaStore implements Store {
   }
 
   /** How needle cells came out; those that have no end yet are absent. */
-  knownScores(keys: readonly CellKey[], deviceClass: string, engineVersion: string): Promise<Map<CellKey, KnownScore>> {
-    return this.database.read((client) => knownScores(client, keys, deviceClass, engineVersion));
+  knownScores(keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownScore>> {
+    return this.database.read((client) => knownScores(client, keys, classes));
   }
 
   nextShards(sweep: SweepId, except: readonly ShardId[]): Promise<Page> {
@@ -96,7 +96,7 @@ export class PrismaStore implements Store {
     return this.database.write((transaction) => record(transaction, held, place, results));
   }
 
-  finishShard(held: Lease, stats: ShardStats | null, failure: Failure | null): Promise<void> {
+  finishShard(held: Lease, stats: ShardStats | null, failure: Failure | null): Promise<number> {
     return this.database.write((transaction) => finishShard(transaction, held, stats, failure));
   }
 

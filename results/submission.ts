@@ -12,9 +12,10 @@ import type { Plan, PlannedArm, PlannedShard } from '../domain/plan.js';
 import type { Submission } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { adoptForSweep } from './adoption.js';
-import { chunks } from './chunks.js';
+import { belongsTo, holdsFor, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
+import { foresee } from './foreseen.js';
 import { Prisma } from './generated/client.js';
 import { forgetPlaces, insertMembers, leaveUnplanned, moveToShards, refuseStale, stageCells, type RevisionPlace } from './memberships.js';
 import { insertShards, lockOpenShards } from './plannedShards.js';
@@ -36,15 +37,16 @@ export const json = (value: unknown): Prisma.InputJsonValue => JSON.parse(JSON.s
 export async function submit(transaction: Client, connection: pg.ClientBase, spec: SweepSpec, plan: Plan): Promise<Submission> {
   const current = await currentRevision(transaction, plan.sweep);
   const same =
-    current?.planDigest === plan.digest && current.deviceClass === plan.deviceClass && current.engineVersion === plan.engineVersion;
+    current?.planDigest === plan.digest && current.deviceClass === plan.deviceClass && current.largerDeviceClass === plan.largerDeviceClass && current.engineVersion === plan.engineVersion;
   const revision = same ? current.number : (current?.number ?? 0) + 1;
-  const place: RevisionPlace = { sweep: plan.sweep, revision, deviceClass: plan.deviceClass, engineVersion: plan.engineVersion };
+  const { sweep, deviceClass, largerDeviceClass, engineVersion } = plan;
+  const place: RevisionPlace = { sweep, revision, deviceClass, largerDeviceClass, engineVersion };
   if (!same) await insertRevision(transaction, revision, spec, plan);
   await upsertArms(transaction, plan.sweep, plan.arms);
   const open = await lockOpenShards(transaction, plan.sweep);
   if (same) {
     await planAgain(transaction, place);
-    await foresee(transaction, plan);
+    await foresee(transaction, engineVersion, plan.cells);
     await adoptForSweep(transaction, plan.sweep);
     const shards = await strayShards(transaction, plan);
     const shardOfCell = await insertShards(transaction, plan, revision, open, shards);
@@ -56,7 +58,7 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
     const shardOfCell = await insertShards(transaction, plan, revision, open, plan.shards);
     await stageCells(transaction, connection, plan.cells, shardOfCell);
     await forgetPlaces(transaction, place);
-    await foresee(transaction, plan);
+    await foresee(transaction, engineVersion, plan.cells);
     await refuseStale(transaction, place);
     await insertMembers(transaction, place);
     if (current !== null) await leaveUnplanned(transaction, plan.sweep, revision);
@@ -89,6 +91,7 @@ async function insertRevision(transaction: Client, number: number, spec: SweepSp
       tasks: json(plan.tasks),
       excluded: json(plan.excluded),
       deviceClass: plan.deviceClass,
+      largerDeviceClass: plan.largerDeviceClass,
       dtype: plan.dtype,
       engineVersion: plan.engineVersion,
       numericsVersion: NUMERICS_VERSION,
@@ -144,39 +147,22 @@ export async function addTables(transaction: Client, sweep: SweepId, arm: ArmId,
     UPDATE arms SET tables = tables || ${json(tables)}::jsonb WHERE sweep_id = ${sweep} AND arm_id = ${arm}`;
 }
 
-/** Cells of the current revision whose outcome lay in the place where they were tried are planned again. */
-async function planAgain(transaction: Client, { sweep, deviceClass, engineVersion }: RevisionPlace): Promise<void> {
+/** Cells of the current revision whose outcome lay in the place where they were tried are planned again; others too that have none any more. */
+async function planAgain(transaction: Client, place: RevisionPlace): Promise<void> {
+  const { sweep } = place;
   await transaction.$executeRaw`
     DELETE FROM outcomes o USING memberships m
     WHERE m.sweep_id = ${sweep} AND m.state = 'failed' AND o.cell_key = m.cell_key
-      AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion} AND o.code = ANY (${PLACE_CODES}::text[])`;
+      AND ${belongsTo(ofPlan(place))} AND o.code = ANY (${PLACE_CODES}::text[])`;
   await transaction.$executeRaw`
     UPDATE memberships m SET state = 'planned'
     FROM (
       SELECT sweep_id, cell_key, arm_id FROM memberships x
-      WHERE sweep_id = ${sweep} AND state = 'failed'
-        AND NOT EXISTS (SELECT FROM outcomes o WHERE o.cell_key = x.cell_key AND o.device_class = ${deviceClass} AND o.engine_version = ${engineVersion})
+      WHERE sweep_id = ${sweep} AND state IN ('failed', 'infeasible')
+        AND NOT EXISTS (SELECT FROM outcomes o WHERE ${holdsFor(Prisma.sql`x.cell_key`, ofPlan(place))})
       ORDER BY cell_key, arm_id FOR UPDATE
     ) AS again
     WHERE (m.sweep_id, m.cell_key, m.arm_id) = (again.sweep_id, again.cell_key, again.arm_id)`;
-}
-
-/** Cells that the plan knows cannot fit their device class get that outcome before anybody tries them. */
-async function foresee(transaction: Client, plan: Plan): Promise<void> {
-  const cells = plan.cells.filter((cell) => cell.state === 'infeasible' && cell.foreseen !== undefined);
-  const sorted = [...cells].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  for (const some of chunks(sorted)) {
-    await transaction.$executeRaw`
-      INSERT INTO outcomes (cell_key, device_class, engine_version, state, code, reason, attempts)
-      SELECT c.key, ${plan.deviceClass}, ${plan.engineVersion}, 'infeasible', c.code, c.reason, 0
-      FROM unnest(
-        ${some.map((cell) => cell.key)}::text[],
-        ${some.map((cell) => cell.foreseen ?? null)}::text[],
-        ${some.map((cell) => cell.reason ?? '')}::text[]
-      ) AS c(key, code, reason)
-      ORDER BY c.key
-      ON CONFLICT (cell_key, device_class, engine_version) DO NOTHING`;
-  }
 }
 
 /** Shards of the plan with a planned cell that no open shard has; none but where the plan and a run crossed. */

@@ -106,8 +106,8 @@ async function evaluateWithRetries(input: ShardInput, say: (change: Partial<Shar
   let tried = 0;
   for (;;) {
     try {
-      const { failure, elsewhere } = await next.evaluateShard({ shard, passedOn });
-      if (elsewhere === undefined) return { state: 'done', failure };
+      const { failure, handedOn, elsewhere } = await next.evaluateShard({ shard, passedOn });
+      if (elsewhere === undefined) return { state: handedOn ? 'split' : 'done', failure };
       passedOn = true;
       next = onQueue(elsewhere.queue, elsewhere.waitMs);
     } catch (error) {

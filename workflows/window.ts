@@ -61,7 +61,7 @@ export class Window {
   ended(end: ShardEnd): void {
     this.open.delete(end.shard);
     if (this.canaries.has(end.shard)) this.canaries.set(end.shard, end);
-    // A shard that failed may have spent the budget; one that was cut in two left new ones.
+    // A shard that failed may have spent the budget; one that was cut in two or handed cells on left new ones.
     if (end.failure !== null || end.state !== 'done') this.news = true;
   }
 

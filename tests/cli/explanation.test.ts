@@ -11,6 +11,7 @@ const STATUS: StoreSituation['status'] = {
   cells: { total: 10, planned: 6, measured: 4, diverged: 0, infeasible: 0, failed: 0 },
   runningCells: 0,
   shards: { planned: 3, leased: 0, done: 2, failed: 0, superseded: 0 },
+  openClasses: ['cpu'],
   loads: 1,
   reason: null,
   concurrency: 4,
@@ -18,7 +19,7 @@ const STATUS: StoreSituation['status'] = {
   createdAt: new Date(0),
   updatedAt: new Date(0),
 };
-const STORE: StoreSituation = { status: STATUS, deviceClass: 'cpu', workers: [WORKER], failures: [], rivals: [] };
+const STORE: StoreSituation = { status: STATUS, workers: [WORKER], failures: [], rivals: [] };
 const OPEN = ['a', 'b'] as unknown as readonly ShardId[];
 const CONTROL = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 5, spent: null } as const;
 

@@ -9,6 +9,7 @@ const status = (measured: number, total = 600, failed = 0): SweepStatus => ({
   state: 'running',
   cells: { total, planned: total - measured - failed, measured, diverged: 0, infeasible: 0, failed },
   runningCells: 30,
+  openClasses: ['cpu'],
   shards: { planned: 1, leased: 1, done: 0, failed: 0, superseded: 0 },
   loads: 0,
   reason: null,

@@ -48,6 +48,8 @@ export class Backlog {
   readonly cells = new Map<ShardId, number>();
   readonly crashes = new Map<ShardId, number>();
   readonly prioritised: number[] = [];
+  /** Shards whose cells go on into another one. */
+  readonly handsOn = new Map<ShardId, ShardId>();
   control: SweepControl = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 3, spent: null };
   /** Where the first worker that is given a shard passes it on to. */
   elsewhere: Elsewhere | null = null;
@@ -112,8 +114,8 @@ export class Backlog {
 
   readonly evaluate: EvaluateActivities = {
     evaluateShard: async ({ shard, passedOn }) => {
-      if (this.elsewhere !== null && !passedOn) return { cells: 0, failure: null, elsewhere: this.elsewhere };
-      if (this.control.state !== 'running') return { cells: 0, failure: null };
+      if (this.elsewhere !== null && !passedOn) return { cells: 0, failure: null, handedOn: false, elsewhere: this.elsewhere };
+      if (this.control.state !== 'running') return { cells: 0, failure: null, handedOn: true };
       const attempt = (this.attempts.get(shard) ?? 0) + 1;
       this.attempts.set(shard, attempt);
       this.inFlight += 1;
@@ -122,7 +124,9 @@ export class Backlog {
         await this.behaviour(shard)(attempt, Context.current().cancellationSignal);
         this.left.delete(shard);
         this.done.push(shard);
-        return { cells: 1, failure: null };
+        const next = this.handsOn.get(shard);
+        if (next !== undefined) this.left.add(next);
+        return { cells: 1, failure: null, handedOn: next !== undefined };
       } finally {
         this.inFlight -= 1;
       }

@@ -148,6 +148,21 @@ describe('a sweep', () => {
     expect([...backlog.done].sort()).toEqual(['shard-0000aa', 'shard-0000aba', 'shard-0000abbb', 'shard-0000b', 'shard-0001']);
   });
 
+  it('looks at the store again when its last shard handed cells on, and evaluates the shard that has them', async () => {
+    const backlog = new Backlog(2, () => succeeds);
+    backlog.handsOn.set('shard-0001' as ShardId, 'shard-0001-larger' as ShardId);
+    expect(await bench.withWorker(backlog, () => bench.start('handed-on'))).toEqual({ state: 'done' });
+    expect([...backlog.done].sort()).toEqual(['shard-0000', 'shard-0001', 'shard-0001-larger']);
+  });
+
+  it('opens its window when its canaries handed their cells on: that is no failure', async () => {
+    const backlog = new Backlog(4, () => succeeds);
+    backlog.canaries = ['shard-0000' as ShardId, 'shard-0003' as ShardId];
+    for (const canary of backlog.canaries) backlog.handsOn.set(canary, `${canary}-larger` as ShardId);
+    expect(await bench.withWorker(backlog, () => bench.start('canaries-handed-on'))).toEqual({ state: 'done' });
+    expect(backlog.done).toHaveLength(6);
+  });
+
   it('starts nothing while it is paused and goes on when it is resumed', async () => {
     const backlog = new Backlog(8, () => () => pause(100), { concurrency: 2 });
     await bench.withWorker(backlog, async () => {

@@ -7,8 +7,6 @@ import { parseSpec } from '../../planner/parse.js';
 import { auditCells, maximumCells, seedPool, type RefinedSpec, type RefinePoint } from '../../planner/refineDesign.js';
 import { searchFrontier, type CellOutcome } from '../../planner/refineFrontier.js';
 import { SweepRefinement, type RefineStep } from '../../planner/refineSweep.js';
-import { packShards } from '../../planner/shards.js';
-import { distinctCells } from '../../planner/grid.js';
 import { demoSweep } from './demoSweep.js';
 import { crossing, design, GRID, logistic, play, type PassCurve } from './refineSimulation.js';
 
@@ -250,7 +248,7 @@ describe('the refinement of a sweep', () => {
       expect(arm.flops).toBeLessThan(arm.fullGrid.flops);
     }
     expect(new Set(step.cells.map(({ key, arm }) => `${arm}/${key}`)).size).toBe(step.cells.length);
-    const shards = packShards(refinement.sweep, distinctCells(refinement.sweep, step.cells));
+    const shards = refinement.shardsOf(step.cells);
     expect(shards.flatMap(({ cellKeys }) => cellKeys).sort()).toEqual([...new Set(step.cells.map(({ key }) => key))].sort());
     const added = [...refinement.addedTables.values()].map((tables) => Object.keys(tables).length);
     expect(added[0]).toBe(0);

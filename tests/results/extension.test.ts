@@ -9,7 +9,7 @@ import type { CellOrigin } from '../../domain/states.js';
 import type { Extension } from '../../results/extension.js';
 import { openStore, type PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_CLASSES, FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -101,7 +101,7 @@ describe('extending a sweep', () => {
     const { sweep } = fixturePlan(of);
     await store.submit(fixtureSpec(of), fixturePlan(of));
     const more = extension(of, [512], [1, 2]);
-    const known = await store.knownScores(more.cells.map(({ key }) => key), 'cpu', FIXTURE_PLACE.engineVersion);
+    const known = await store.knownScores(more.cells.map(({ key }) => key), FIXTURE_CLASSES);
     // Measured for the first test's sweep.
     expect(known.size).toBe(4);
     for (const cell of more.cells) {
@@ -119,7 +119,7 @@ describe('extending a sweep', () => {
     const more = extension(of, [900], [1, 2]);
     await store.extend(more);
     for (const shard of await openShards(plan.sweep)) await store.failShard(shard, 'CHECKPOINT_MISSING', 'not here', 1);
-    expect(await store.knownScores(more.cells.map(({ key }) => key), 'cpu', FIXTURE_PLACE.engineVersion)).toEqual(new Map());
+    expect(await store.knownScores(more.cells.map(({ key }) => key), FIXTURE_CLASSES)).toEqual(new Map());
     // Within a run the place is as it was: nothing is tried again.
     expect(await store.extend(more)).toBe(0);
     expect(await store.status(plan.sweep)).toMatchObject({ cells: { planned: 0 } });

@@ -5,7 +5,7 @@ import type { LeasedShard, Place } from '../../domain/ports.js';
 import type { SweepId } from '../../domain/ids.js';
 import type { PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
+import { FIXTURE_CLASSES, FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -152,9 +152,9 @@ describe('quarantine', () => {
 
     const keys = fixturePlan(grid).cells.map((cell) => cell.key);
     const count = (known: Map<unknown, { state: string }>) => [...known.values()].map((cell) => cell.state).sort();
-    expect(count(await store.knownCells(keys, 'cpu', FIXTURE_PLACE.engineVersion))).toEqual(['failed', 'failed', 'measured']);
-    expect(count(await store.knownCells(keys, 'cpu', 'a newer engine'))).toEqual(['measured']);
-    expect(count(await store.knownCells(keys, 'h100', FIXTURE_PLACE.engineVersion))).toEqual(['measured']);
+    expect(count(await store.knownCells(keys, FIXTURE_CLASSES))).toEqual(['failed', 'failed', 'measured']);
+    expect(count(await store.knownCells(keys, { ...FIXTURE_CLASSES, engineVersion: 'a newer engine' }))).toEqual(['measured']);
+    expect(count(await store.knownCells(keys, { ...FIXTURE_CLASSES, deviceClass: 'h100' }))).toEqual(['measured']);
   });
 
   it('is left by a newer engine version: the cells are planned again and may be measured', async () => {

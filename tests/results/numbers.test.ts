@@ -59,7 +59,7 @@ function plan(name: string): Plan {
   const cost = { promptTokens: 5, distinctTokens: 5, flops: 1, kvBytes: 1, peakBytes: 1, resultBytes: 1 };
   const shards = [0, 1].map((task) => {
     const cellKeys = cells.filter((cell) => cell.task === task).map((cell) => cell.key);
-    return { id: id<ShardId>(digest([name, ...cellKeys])), armId: arm.id, task, cellKeys, cost };
+    return { id: id<ShardId>(digest([name, ...cellKeys])), armId: arm.id, task, deviceClass: base.deviceClass, cellKeys, cost };
   });
   return { ...base, digest: digest([name]), tasks: TASKS, cells, shards, counts: { ...base.counts, total: 3, new: 3 } };
 }
@@ -180,12 +180,14 @@ describe('divergences', () => {
 });
 
 describe('a cell that the plan foresees to be infeasible', () => {
+  const REASON = 'it takes 31 GB, the class has 24 GB';
+
   it('is infeasible with its reason before anybody tried it, and the sweep ends without it', async () => {
     const base = fixturePlan({ name: 'foreseen', contextTokens: [64], depths: [0.125], seeds: [77] });
-    const cells = base.cells.map((cell) => ({ ...cell, state: 'infeasible' as const, foreseen: 'OUT_OF_MEMORY' as const, reason: 'it takes 31 GB, the class has 24 GB' }));
+    const cells = base.cells.map((cell) => ({ ...cell, state: 'infeasible' as const, reason: REASON, foreseen: [{ deviceClass: 'cpu', code: 'OUT_OF_MEMORY' as const, reason: REASON }] }));
     const submitted: Plan = { ...base, cells, shards: [] };
     await store.submit(fixtureSpec({ name: 'foreseen', contextTokens: [64], depths: [0.125], seeds: [77] }), submitted);
-    expect(await store.outcomes(submitted.sweep)).toMatchObject([{ state: 'infeasible', code: 'OUT_OF_MEMORY', reason: 'it takes 31 GB, the class has 24 GB', attempts: 0 }]);
+    expect(await store.outcomes(submitted.sweep)).toMatchObject([{ state: 'infeasible', code: 'OUT_OF_MEMORY', reason: REASON, attempts: 0 }]);
     expect(await store.status(submitted.sweep)).toMatchObject({ state: 'incomplete', cells: { infeasible: 1, planned: 0 } });
   });
 });

@@ -3,7 +3,7 @@ import { Database } from '../../results/database.js';
 import { holdOffPruning, prune } from '../../results/pruning.js';
 import type { PrismaStore } from '../../results/store.js';
 import type { TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixturePlan, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
+import { FIXTURE_CLASSES, fixturePlan, fixtureSpec, runFixture, type FixtureGrid } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -72,7 +72,7 @@ describe('pruning', () => {
   it('after a plan was made makes it stale: its submission says so, and a new plan computes the cells', async () => {
     const plan = fixturePlan({ ...other, known: new Map(fixturePlan(other).cells.map(({ key }) => [key, 'measured'])) });
     await expect(store.submit(fixtureSpec(other), plan)).rejects.toMatchObject({ code: 'PLAN_STALE' });
-    const known = await store.knownCells(plan.cells.map(({ key }) => key), 'cpu', FIXTURE_PLACE.engineVersion);
+    const known = await store.knownCells(plan.cells.map(({ key }) => key), FIXTURE_CLASSES);
     expect(known.size).toBe(2);
     const fresh = { ...other, known: new Map([...known].map(([key, { state }]) => [key, state])) };
     await submit(fresh);

@@ -3,7 +3,7 @@ import { isNeedleRow } from '../../domain/rows.js';
 import type { SweepId } from '../../domain/ids.js';
 import { openStore, type PrismaStore } from '../../results/store.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
-import { FIXTURE_PLACE, fixtureNumbers, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
+import { FIXTURE_CLASSES, FIXTURE_PLACE, fixtureNumbers, fixturePlan, fixtureResult, fixtureSpec, runFixture, type FixtureGrid, shardsToStart } from '../stack/seed.js';
 import { useFreshStore } from '../stack/store.js';
 
 let database: TestDatabase;
@@ -62,7 +62,7 @@ describe('submitting', () => {
   it('of a plan whose cells are all known has nothing to start and is done', async () => {
     const grid = { ...small, name: 'known' };
     const keys = fixturePlan(grid).cells.map((cell) => cell.key);
-    const known = await store.knownCells(keys, 'cpu', FIXTURE_PLACE.engineVersion);
+    const known = await store.knownCells(keys, FIXTURE_CLASSES);
     expect([...known.values()].every((cell) => cell.state === 'measured')).toBe(true);
     const plan = fixturePlan({ ...grid, known: new Map(keys.map((key) => [key, 'measured'])) });
     expect(plan.shards).toEqual([]);

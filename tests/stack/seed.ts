@@ -8,7 +8,7 @@ import { digest } from '../../domain/identity.js';
 import { id, type ArmId, type CellKey, type ShardId, type SweepId, type TableDigest, type WeightsId } from '../../domain/ids.js';
 import { HEAD_PROBES, type CellResult, type NeedleNumbers } from '../../domain/measurement.js';
 import type { Method } from '../../domain/method.js';
-import type { Plan, PlannedArm, PlannedCell, PlannedShard } from '../../domain/plan.js';
+import type { Plan, PlanClasses, PlannedArm, PlannedCell, PlannedShard } from '../../domain/plan.js';
 import type { Place, Store } from '../../domain/ports.js';
 import { methodLabel } from '../../rope/method.js';
 import { sweepSpecSchema, type SweepSpec, type SweepSpecInput } from '../../domain/spec.js';
@@ -34,6 +34,9 @@ export const FIXTURE_PLACE: Place = {
   engineVersion: engineVersion('cpu'),
   deviceClass: 'cpu',
 };
+
+/** What fixture plans run on. */
+export const FIXTURE_CLASSES: PlanClasses = { deviceClass: 'cpu', largerDeviceClass: null, engineVersion: FIXTURE_PLACE.engineVersion };
 
 const ORIGINAL_CONTEXT_TOKENS = 256;
 
@@ -117,7 +120,7 @@ export function fixturePlan(grid: FixtureGrid): Plan {
       );
       cells.push(...group);
       const open = group.filter((cell) => cell.state === 'planned').map((cell) => cell.key);
-      if (open.length > 0) shards.push({ id: id<ShardId>(digest(open)), armId: arm.id, task: 0, cellKeys: open, cost: fixtureCost(contextTokens, open.length) });
+      if (open.length > 0) shards.push({ id: id<ShardId>(digest(open)), armId: arm.id, task: 0, deviceClass: FIXTURE_CLASSES.deviceClass, cellKeys: open, cost: fixtureCost(contextTokens, open.length) });
     }
   }
   const count = (...states: CellState[]) => cells.filter((cell) => states.includes(cell.state)).length;
@@ -125,9 +128,9 @@ export function fixturePlan(grid: FixtureGrid): Plan {
   return {
     sweep: id<SweepId>(grid.name),
     digest: digest([cells.map((cell) => cell.key), version]),
-    deviceClass: 'cpu',
-    dtype: 'f32',
+    ...FIXTURE_CLASSES,
     engineVersion: version,
+    dtype: 'f32',
     arms,
     tasks: [TASK],
     cells,
