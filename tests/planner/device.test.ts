@@ -3,11 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planJson, planText } from '../../cli/plan.js';
 import { RopesweepError } from '../../domain/errors.js';
+import type { CellKey } from '../../domain/ids.js';
 import type { Plan } from '../../domain/plan.js';
+import type { KnownCell } from '../../domain/ports.js';
 import { digest } from '../../domain/identity.js';
+import { dearestCells } from '../../planner/dearest.js';
+import { forecast } from '../../planner/forecast.js';
+import { expandGrid } from '../../planner/grid.js';
 import { parseSpec } from '../../planner/parse.js';
 import { buildPlan } from '../../planner/plan.js';
+import { SweepRefinement } from '../../planner/refineSweep.js';
 import { resolveSweep } from '../../planner/resolve.js';
 import { DEMO, demoSweep } from './demoSweep.js';
 
@@ -86,7 +93,7 @@ describe('the device class of a sweep', () => {
   it('foresees cells that cannot fit it, with both figures, and puts them into no shard', async () => {
     const plan = await large('deviceClass=cuda-24');
     const long = plan.cells.filter(({ contextTokens }) => contextTokens === 131_072);
-    expect(long.map(({ state, foreseen }) => `${state} ${foreseen ?? ''}`)).toEqual(Array.from({ length: 9 }, () => 'infeasible OUT_OF_MEMORY'));
+    expect(long.map(({ state, foreseen }) => `${state} ${foreseen?.map(({ deviceClass, code }) => `${deviceClass} ${code}`).join() ?? ''}`)).toEqual(Array.from({ length: 9 }, () => 'infeasible cuda-24 OUT_OF_MEMORY'));
     expect(long[0]?.reason).toMatch(/^it takes \d+\.\d GiB, cuda-24 has 24\.0 GiB$/);
     expect(plan.cells.filter(({ contextTokens }) => contextTokens === 4096).every(({ state }) => state === 'planned')).toBe(true);
     // At the trained context dynamic-ntk is plain RoPE: three cells have the keys of three others.
@@ -94,6 +101,87 @@ describe('the device class of a sweep', () => {
     expect((await large('deviceClass=cuda-141')).counts.infeasible).toBe(0);
     // A CPU's memory is its node's: its worker tells.
     expect((await large()).counts.infeasible).toBe(0);
+  });
+});
+
+describe('the larger device class of a sweep', () => {
+  const LARGER = ['deviceClass=cuda-24', 'largerDeviceClass=cuda-80', 'mixFingerprints=allow'];
+
+  it('that cannot stand in is refused with everything that is wrong with it', async () => {
+    const refused = async (...set: string[]) => (await refusal(demoSweep(...set))).problems.map(({ what, mend }) => `${what} | ${mend ?? ''}`);
+    expect(await refused('deviceClass=cuda-80', 'largerDeviceClass=cuda-24')).toEqual([
+      'another kind of node has another fingerprint, and mixFingerprints is perArm | Set mixFingerprints: allow: the cells that only the larger class holds are then measured there, and each row says where it was measured.',
+      'cuda-24 has 24 GiB, cuda-80 has 80 GiB | Name a class with more memory.',
+    ]);
+    expect(await refused('largerDeviceClass=cuda-80', 'mixFingerprints=allow')).toEqual([
+      'cuda-80 computes on cuda, cpu on cpu: numbers of one sweep are computed alike | Name a class of provider cpu.',
+    ]);
+    expect(await refused('largerDeviceClass=cpu', 'mixFingerprints=allow')).toEqual(['cpu is the device class itself | Name a class with more memory, or leave largerDeviceClass out.']);
+    expect(await refused('largerDeviceClass=huge', 'mixFingerprints=allow')).toEqual([expect.stringMatching(/^huge is not one of cpu, .* describe the class: deviceClasses: \{huge: /)]);
+  });
+
+  it('computes what does not fit the other, in shards of its own; nothing else changes', async () => {
+    const [alone, plan] = [await large(LARGER[0] ?? ''), await large(...LARGER)];
+    const long = plan.cells.filter(({ contextTokens }) => contextTokens === 131_072);
+    expect(long.map(({ state, onLarger, foreseen }) => [state, onLarger, foreseen?.map(({ deviceClass }) => deviceClass)])).toEqual(Array.from({ length: 9 }, () => ['planned', true, ['cuda-24']]));
+    expect(plan.cells.filter(({ contextTokens }) => contextTokens === 4096)).toEqual(alone.cells.filter(({ contextTokens }) => contextTokens === 4096));
+    const shardsOf = (deviceClass: string) => plan.shards.filter((shard) => shard.deviceClass === deviceClass);
+    expect(shardsOf('cuda-24')).toEqual(alone.shards);
+    expect(shardsOf('cuda-80').flatMap(({ cellKeys }) => cellKeys).sort()).toEqual([...new Set(long.map(({ key }) => key))].sort());
+    expect([plan.counts.new, plan.counts.infeasible]).toEqual([18, 0]);
+    expect(plan.cost.flops).toBeCloseTo(plan.shards.reduce((sum, { cost }) => sum + cost.flops, 0), -6);
+    expect([alone.largerDeviceClass, plan.largerDeviceClass]).toEqual([null, 'cuda-80']);
+    expect(plan.digest).not.toBe(alone.digest);
+  });
+
+  it('that cannot hold a cell either leaves it infeasible, with what both lack', async () => {
+    const plan = await large(...LARGER, 'largerDeviceClass=middle', 'deviceClasses={middle: {provider: cuda, memoryGiB: 25}}');
+    const [first] = plan.cells.filter(({ contextTokens }) => contextTokens === 131_072);
+    expect(first).toMatchObject({ state: 'infeasible', foreseen: [{ deviceClass: 'cuda-24' }, { deviceClass: 'middle' }] });
+    expect(first?.reason).toMatch(/^it takes (\d+\.\d) GiB, cuda-24 has 24\.0 GiB; it takes \1 GiB, middle has 25\.0 GiB$/);
+    expect(first?.onLarger).toBeUndefined();
+  });
+
+  it('gets the cells that ran out of memory before, whatever was predicted of them, and says what happened', async () => {
+    const { spec, resolved } = await demoSweep('deviceClasses={small: {provider: cpu}, large: {provider: cpu}}', 'deviceClass=small', 'largerDeviceClass=large', 'mixFingerprints=allow');
+    const fresh = buildPlan(spec, resolved, new Map());
+    const [tried, ended] = fresh.cells;
+    if (tried === undefined || ended === undefined) throw new Error('the demo has cells');
+    const known = new Map<CellKey, KnownCell>([[tried.key, { state: 'planned', reason: 'out of memory: exit code 134' }], [ended.key, { state: 'infeasible', reason: 'both were too small' }]]);
+    const plan = buildPlan(spec, resolved, known);
+    expect(plan.cells[0]).toEqual({ ...tried, reason: 'out of memory: exit code 134', onLarger: true });
+    expect(plan.cells[1]).toEqual({ ...ended, state: 'infeasible', reason: 'both were too small' });
+    expect(plan.shards.filter(({ deviceClass }) => deviceClass === 'large').map(({ cellKeys }) => cellKeys)).toEqual([[tried.key]]);
+    expect(plan.digest).toBe(fresh.digest);
+  });
+
+  it('is told by plan: how many cells go there, what they cost, and nothing of them among what is not run', async () => {
+    const spec = parseSpec(LARGE, { file: DEMO, set: LARGER });
+    const resolved = await resolveSweep(spec, { file: DEMO, fileSha256: ({ path: file }) => Promise.resolve(digest(file)), modelsFolder });
+    const grid = expandGrid(resolved);
+    const plan = buildPlan(spec, resolved, new Map(), grid);
+    const told = { plan, forecasts: forecast(spec, resolved, grid, plan, new Map()), dearest: dearestCells(resolved, grid, plan), refinement: null };
+    const text = planText(told);
+    expect(text).toMatch(/new {8}18 in (\d+) shards, 9 of them in \d+ on cuda-80 \(too large for cuda-24\)/);
+    expect(text).toContain('to compute on cuda-24 in f16:');
+    expect(text).toContain('to compute on cuda-80 in f16:');
+    expect(text).not.toContain('not run:');
+    expect(planJson(told)).toMatchObject({ deviceClass: 'cuda-24', largerDeviceClass: 'cuda-80', notRun: [] });
+    expect(told.dearest.map(({ deviceClass }) => deviceClass)).toContain('cuda-80');
+    const [small, big] = ['cuda-24', 'cuda-80'].map((name) => told.forecasts.find(({ deviceClass }) => deviceClass === name));
+    expect([small?.cells, small?.infeasible, big?.infeasible]).toEqual([15, 9, 0]);
+  });
+
+  it('holds the lengths that refinement searches between', async () => {
+    const tiny = ['deviceClasses={tiny: {provider: cuda, memoryGiB: 0.0146}}', 'deviceClass=tiny', 'tasks[0].refine={toleranceTokens: 64, maximumSeeds: 4}'];
+    const { resolved } = await demoSweep(...tiny, 'largerDeviceClass=cuda-24', 'mixFingerprints=allow');
+    const refinement = new SweepRefinement(resolved);
+    const { cells } = refinement.step(new Map());
+    const classOf = new Map(refinement.shardsOf(cells).flatMap(({ deviceClass, cellKeys }) => cellKeys.map((key) => [key, deviceClass] as const)));
+    const lengthsOn = (name: string) => cells.filter(({ key }) => classOf.get(key) === name).map(({ contextTokens }) => contextTokens);
+    expect(Math.max(...lengthsOn('tiny'))).toBeLessThan(Math.min(...lengthsOn('cuda-24')));
+    const alone = new SweepRefinement((await demoSweep(...tiny)).resolved).step(new Map()).cells.map(({ contextTokens }) => contextTokens);
+    expect(Math.max(...alone)).toBeLessThan(Math.max(...lengthsOn('cuda-24')));
   });
 });
 
