@@ -30,8 +30,8 @@ export async function handOn(transaction: Client, { id: shard, deviceClass: own,
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     WHERE m.shard_id = ${shard} AND m.state = 'planned' AND ${classOfCell(KEY, OF_REVISION)} <> ${own}
-      AND NOT EXISTS (SELECT FROM measurements x WHERE x.cell_key = m.cell_key)
-      AND NOT EXISTS (SELECT FROM outcomes o WHERE ${holdsFor(KEY, OF_REVISION)})
+      -- Joined by OR they are looked up for the few cells that come so far; apart they would be joins over whole tables.
+      AND NOT (EXISTS (SELECT FROM measurements x WHERE x.cell_key = m.cell_key) OR EXISTS (SELECT FROM outcomes o WHERE ${holdsFor(KEY, OF_REVISION)}))
     ORDER BY m.cell_key FOR UPDATE OF m`;
   let left = 1;
   for (const [deviceClass, cells] of groupBy(moving, (cell) => cell.deviceClass)) {

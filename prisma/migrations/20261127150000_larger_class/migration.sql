@@ -69,7 +69,7 @@ LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 
 LEFT JOIN needle_results n ON n.cell_key = m.cell_key AND m.state = 'measured'
 LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed')
   AND o.cell_key = m.cell_key AND o.engine_version = r.engine_version AND o.device_class = CASE
-    WHEN r.larger_device_class IS NOT NULL AND EXISTS (
+    WHEN m.state IN ('infeasible', 'failed') AND r.larger_device_class IS NOT NULL AND EXISTS (
       SELECT FROM outcomes f WHERE f.cell_key = m.cell_key AND f.device_class = r.device_class AND f.engine_version = r.engine_version
         AND f.state = 'infeasible' AND f.code = 'OUT_OF_MEMORY')
     THEN r.larger_device_class ELSE r.device_class END
