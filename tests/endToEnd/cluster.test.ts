@@ -1,3 +1,5 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import getPort from 'get-port';
@@ -6,6 +8,7 @@ import type { SweepId } from '../../domain/ids.js';
 import { sweepWorkflowId } from '../../domain/orchestration.js';
 import { startPostgres } from '../../infra/embedded/postgres.js';
 import { startTemporal, type TemporalServer } from '../../infra/embedded/temporal.js';
+import { migrate } from '../../results/migrate.js';
 import { query } from '../infra/query.js';
 import { sharedTemporal } from '../infra/sharedTemporal.js';
 import { descendants, finished, measured, openPlace, waitFor, type Place, type RunningCommand } from './command.js';
@@ -148,5 +151,70 @@ describe('with DATABASE_URL and TEMPORAL_ADDRESS set', () => {
     expect(again.code, again.stderr).toBe(0);
     expect(finished(again).state).toBe('done');
     await stopped(both);
+  });
+});
+
+/** Where the cells of a sweep were measured, by context length. */
+async function classesOf(sweep: string): Promise<Record<number, string>> {
+  const rows = await query(
+    databaseUrl,
+    `SELECT m.context_tokens AS context, string_agg(DISTINCT x.device_class, ' ') AS classes
+     FROM memberships m LEFT JOIN measurements x USING (cell_key) WHERE m.sweep_id = '${sweep}' GROUP BY m.context_tokens`,
+  );
+  return Object.fromEntries((rows as { context: number; classes: string }[]).map(({ context, classes }) => [context, classes]));
+}
+
+/** @param smallGiB of the sweep's own class; null: that of its node */
+const twoClasses = (seed: number, smallGiB: number | null): string[] => [
+  '--set', 'continualPretrainContextTokens=[null]', '--set', `tasks[0].seeds=[${String(seed)}]`, '--set', 'mixFingerprints=allow',
+  '--set', `deviceClasses={small: {provider: cpu${smallGiB === null ? '' : `, memoryGiB: ${String(smallGiB)}`}}, large: {provider: cpu}}`,
+  '--set', 'deviceClass=small', '--set', 'largerDeviceClass=large',
+];
+const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
+
+describe('a sweep with a larger device class', () => {
+  it('has the cells there that its own class is foreseen not to hold, and says that it waits for a worker', async () => {
+    const spec = writeSmallSweep(place.folder, 'foreseen');
+    const settings = [...twoClasses(51, 0.122), '--set', 'contextTokens=[128,1024]'];
+    const planned = await place.run(['plan', spec, '--json', ...settings], environment);
+    const plan = JSON.parse(planned.stdout) as { cells: { new: number }; shards: { deviceClass: string; cells: number }[] };
+    expect(plan.shards.filter(({ deviceClass }) => deviceClass === 'large').reduce((sum, { cells }) => sum + cells, 0)).toBe(plan.cells.new / 2);
+    const small = worker('--control', '--slots', '1', '--class', 'small');
+    const sweep = run(spec, ...settings);
+    const notice = await waitFor('the notice', () => sweep.events().find((event) => String(event['message']).startsWith('waiting')), 60_000);
+    expect(notice['message']).toContain('no worker polls ropesweep-evaluate-large');
+    expect(measured(sweep)).toBe(plan.cells.new / 2);
+    const why = await place.run(['why', 'foreseen'], environment);
+    expect(why.stdout).toContain('no worker of class large is alive: start one with ropesweep worker --class large');
+    const status = await place.run(['status', 'foreseen'], environment);
+    expect(status.stdout).toContain('no worker of class large is alive: start one with ropesweep worker --class large');
+    const large = worker('--slots', '1', '--class', 'large');
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended)).toMatchObject({ state: 'done', cells: { measured: plan.cells.new, infeasible: 0 } });
+    expect(await classesOf('foreseen')).toEqual({ 128: 'small', 1024: 'large' });
+    await Promise.all([stopped(small), stopped(large)]);
+  });
+
+  it.skipIf(!hasPrlimit)('has the cells there that killed a slot for want of memory', async () => {
+    const [small, large] = [worker('--control', '--slots', '1', '--class', 'small'), worker('--slots', '1', '--class', 'large')];
+    // Its slot is there from the self-test, and the first shard gets it.
+    await migrate(databaseUrl);
+    for (let registered = 0; registered < 2; ) registered = (await query(databaseUrl, `SELECT FROM workers WHERE device_class IN ('small', 'large')`)).length;
+    const slot = String(descendants(small.pid).find(({ args }) => args.includes('slot.js'))?.pid);
+    const usedBytes = 1024 * Number(/VmData:\s+(\d+) kB/.exec(readFileSync(`/proc/${slot}/status`, 'utf8'))?.[1]);
+    // Keys and values of the long prompt take more than this beside what it uses now.
+    execFileSync('prlimit', ['--pid', slot, `--data=${String(usedBytes + 8 * 2 ** 20)}`]);
+    const sweep = run(writeSmallSweep(place.folder, 'tried'), ...twoClasses(61, null), '--set', 'contextTokens=[128,16384]', '--set', 'methods=[none]', '--set', 'tasks[0].depths=[0.5]');
+    const ended = await sweep.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(finished(ended)).toMatchObject({ state: 'done', cells: { measured: 2, infeasible: 0, failed: 0 } });
+    expect(await classesOf('tried')).toMatchObject({ 16384: 'large' });
+    const outcomes = await query(
+      databaseUrl,
+      `SELECT DISTINCT m.context_tokens AS context, o.device_class, o.code FROM outcomes o JOIN memberships m USING (cell_key) WHERE m.sweep_id = 'tried' AND m.context_tokens = 16384`,
+    );
+    expect(outcomes).toEqual([{ context: 16384, device_class: 'small', code: 'OUT_OF_MEMORY' }]);
+    await Promise.all([stopped(small), stopped(large)]);
   });
 });
