@@ -36,6 +36,7 @@ describe('why', () => {
     ['nothing runs here', reasons({}, null), /nothing runs demo now/],
     ['it is paused', reasons({ status: { ...STATUS, state: 'paused' } }), /^it is paused: ropesweep resume demo/],
     ['no worker is registered', reasons({ workers: [] }), /no worker of class cpu is alive: start one/],
+    ['nobody serves the larger class', reasons({ status: { ...STATUS, openClasses: ['cpu', 'large'] } }), /no worker of class large is alive: start one with ropesweep worker --class large/],
     ['no worker polls a queue', reasons({}, { unattended: ['ropesweep-control'] }), /no worker polls ropesweep-control/],
     ['the only worker is silent', reasons({ workers: [{ ...WORKER, alive: false, silentSeconds: 130 }] }), /worker node\/7 has been silent for 2 min 10 s/],
     ['a worker is set aside', reasons({ workers: [WORKER, { ...WORKER, id: 'node/8', state: 'aside', reason: 'it fails alone' }] }), /worker node\/8 is set aside: it fails alone/],
