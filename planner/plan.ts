@@ -57,7 +57,11 @@ export function buildPlan(
 }
 
 /** Cells of a plan that the larger device class computes. */
-export const keysOnLarger = (cells: readonly PlannedCell[]): ReadonlySet<CellKey> => new Set(cells.flatMap(({ key, onLarger }) => (onLarger ? [key] : [])));
+export function keysOnLarger(cells: readonly PlannedCell[]): ReadonlySet<CellKey> {
+  const keys = new Set<CellKey>();
+  for (const { key, onLarger } of cells) if (onLarger) keys.add(key);
+  return keys;
+}
 
 function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, fit: (cell: GridCell, tooLarge: boolean) => Fit): PlannedCell {
   const armId = resolved.arms[cell.arm]?.arm.id;
