@@ -1,20 +1,19 @@
 /**
- * `ropesweep export`: one row per cell, or perplexity by context length, as CSV or JSON Lines; the columns are described in
- * docs/export.md.
+ * `ropesweep export`: the rows of a sweep as CSV, JSON Lines or Parquet; docs/export.md describes the columns.
  */
 import { Command, Option } from 'commander';
+import { RopesweepError } from '../domain/errors.js';
 import { id, type SweepId } from '../domain/ids.js';
-import { exportRows } from '../report/export/exportRows.js';
-import { EXPORT_FORMATS, type ExportFormat } from '../report/export/formatted.js';
-import { exportPerplexity } from '../report/export/perplexityRows.js';
+import { VERSION } from '../infra/version.js';
+import { exported, EXPORT_FORMATS, type ExportFormat } from '../report/export/exported.js';
+import { ROW_KINDS, type RowKind } from '../report/export/tables.js';
+import { exportSource } from './exportSource.js';
 import { homeOption } from './options.js';
 import { writeOutput, writeStandardOutput } from './outputFile.js';
 import { withStore } from './store.js';
 
-const ROWS = ['cells', 'perplexity'] as const;
-
 interface ExportCommandOptions {
-  readonly rows: (typeof ROWS)[number];
+  readonly rows: RowKind;
   readonly format: ExportFormat;
   readonly out?: string;
   readonly resultsOnly: boolean;
@@ -24,22 +23,32 @@ interface ExportCommandOptions {
 
 export function exportCommand(): Command {
   return new Command('export')
-    .description('Print every cell of a sweep with its numbers, one row a cell, in an order that does not depend on the run.')
-    .argument('<sweep>', 'name of a sweep')
+    .description('Write every cell of a sweep with its numbers, one row a cell, in an order that does not depend on the run.')
+    .argument('<sweep>', 'name of a sweep; it may still be running')
     .addOption(homeOption())
     .addOption(new Option('--format <format>', 'how the rows are written').choices(EXPORT_FORMATS).default('csv'))
-    .addOption(new Option('--rows <rows>', 'cells: one row a cell; perplexity: one row a context length and document, derived from the longest').choices(ROWS).default('cells'))
+    .addOption(new Option('--rows <rows>', 'which rows, see below').choices(ROW_KINDS).default('cells'))
     .option('--json', 'the same as --format jsonl', false)
     .option('--out <file>', 'write to a file (default: standard output)')
     .option('--results-only', 'leave out which run, when, where and why not: two runs of the same cells give the same bytes', false)
     .addHelpText(
       'after',
       `
-The columns are described in docs/export.md.
+Rows:
+  cells         one a cell, of every task
+  perplexity    one a context length and document, derived from the longest
+  attention     one an attention cell and axis, with its mean distribution
+  divergences   one an attention cell, axis and reference
+  heads         one an attention cell, axis, layer, head and bin: long
+
+All formats have the same columns: docs/export-columns.md describes them. Rows are read as they are written, so that a
+million of them need no more memory than a thousand.
 
 Examples:
   ropesweep export demo --format csv --out demo.csv
   ropesweep export demo --format jsonl | jq 'select(.exactMatch == false)'
+  ropesweep export demo --format parquet --out demo.parquet
+  duckdb -c "SELECT arm, contextTokens, avg(exactMatch::int) FROM 'demo.parquet' GROUP BY ALL ORDER BY ALL"
   ropesweep export demo --format csv --results-only | sha256sum
   ropesweep export smollm2 --rows perplexity`,
     )
@@ -47,8 +56,13 @@ Examples:
 }
 
 async function exportSweep(sweep: string, options: ExportCommandOptions): Promise<void> {
-  const rows = await withStore(options, (store) => store.rows(id<SweepId>(sweep)));
+  const { rows, resultsOnly, out } = options;
   const format = options.json ? 'jsonl' : options.format;
-  const text = options.rows === 'perplexity' ? exportPerplexity(rows, format) : exportRows(rows, { ...options, format });
-  await (options.out === undefined ? writeStandardOutput(text) : writeOutput(options.out, text));
+  if (format === 'parquet' && out === undefined && process.stdout.isTTY) {
+    throw new RopesweepError('OPTION_INVALID', { where: '--format parquet', what: 'it is not for a terminal', mend: 'Name a file with --out, or redirect standard output.' });
+  }
+  await withStore(options, async (store) => {
+    const pieces = exported(await exportSource(store, id<SweepId>(sweep)), { rows, format, resultsOnly, version: VERSION });
+    await (out === undefined ? writeStandardOutput(pieces) : writeOutput(out, pieces));
+  });
 }

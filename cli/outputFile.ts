@@ -7,16 +7,19 @@ import { pipeline } from 'node:stream/promises';
 import { RopesweepError } from '../domain/errors.js';
 import { makeFolder } from '../infra/embedded/homeFolder.js';
 
+/** What is written, in pieces that are made as they are taken. */
+type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+
 /**
  * Writes beside the file first and renames, so that a file of that name is always complete.
  *
  * @throws RopesweepError OUTPUT_UNWRITABLE
  */
-export async function writeOutput(file: string, text: Iterable<string>): Promise<void> {
+export async function writeOutput(file: string, pieces: Pieces): Promise<void> {
   const partial = `${file}.${String(process.pid)}.part`;
   try {
     makeFolder(dirname(resolve(file)));
-    await pipeline(Readable.from(text), createWriteStream(partial));
+    await pipeline(Readable.from(pieces), createWriteStream(partial));
     await rename(partial, file);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
@@ -28,4 +31,4 @@ export async function writeOutput(file: string, text: Iterable<string>): Promise
 const isFileError = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'syscall' in error;
 
 /** Everything to standard output, no faster than it is read. */
-export const writeStandardOutput = (text: Iterable<string>): Promise<void> => pipeline(Readable.from(text), process.stdout, { end: false });
+export const writeStandardOutput = (pieces: Pieces): Promise<void> => pipeline(Readable.from(pieces), process.stdout, { end: false });

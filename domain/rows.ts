@@ -6,7 +6,8 @@ import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from './measu
 import type { Method } from './method.js';
 import type { Refinement } from './refinement.js';
 import type { CellOrigin, CellState, SweepState } from './states.js';
-import type { ResolvedTask } from './task.js';
+import type { ResolvedTask, TaskKind } from './task.js';
+import type { KeyAxis } from './taskSpec.js';
 
 export interface ArmRow {
   readonly id: ArmId;
@@ -68,7 +69,29 @@ export const isNeedleRow = (row: CellRow): row is NeedleCellRow => row.taskKind 
 export const isPerplexityRow = (row: CellRow): row is PerplexityCellRow => row.taskKind === 'perplexity';
 export const isAttentionRow = (row: CellRow): row is AttentionCellRow => row.taskKind === 'attention';
 
-export interface SweepRows {
+/** Which cells are read page by page, and how much of them. */
+export interface CellsWanted {
+  /** Cells of these tasks; all where absent. */
+  readonly kinds?: readonly TaskKind[];
+  readonly pageCells?: number;
+  /** False leaves out what attention cells store of every head: megabytes a cell of a large model. */
+  readonly headDistributions?: boolean;
+}
+
+/** Divergence of an attention cell to a cell of the same sweep and task, as the store derived it (domain/divergence.ts). */
+export interface DivergenceRow {
+  readonly key: CellKey;
+  readonly axis: KeyAxis;
+  readonly referenceKey: CellKey;
+  readonly referenceArmId: ArmId;
+  readonly referenceContextTokens: number;
+  /** Nats; null where heads are not stored. */
+  readonly meanOfHeads: number | null;
+  readonly ofMean: number;
+}
+
+/** A sweep without its cells: those of a million do not fit into memory at once. */
+export interface SweepHead {
   readonly sweep: SweepId;
   readonly revision: number;
   readonly state: SweepState;
@@ -81,6 +104,9 @@ export interface SweepRows {
   readonly arms: readonly ArmRow[];
   /** Of the current revision, by index. */
   readonly tasks: readonly ResolvedTask[];
+}
+
+export interface SweepRows extends SweepHead {
   /** Ordered by arm, task, context length, depth, seed, document. */
   readonly cells: readonly CellRow[];
 }

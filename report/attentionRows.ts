@@ -66,7 +66,7 @@ function referencesOf({ references }: ResolvedAttentionTask, cells: readonly Att
   });
 }
 
-const isArm = (arm: ArmRow | undefined, { method, continualPretrainContextTokens }: AttentionReferenceSpec): boolean =>
+export const isArm = (arm: ArmRow | undefined, { method, continualPretrainContextTokens }: AttentionReferenceSpec): boolean =>
   arm !== undefined && (arm.methodLabel === method || arm.method.name === method) && arm.continualPretrainContextTokens === continualPretrainContextTokens;
 
 const divergencesTo = ({ name, distributions }: Reference, numbers: AttentionNumbers): AttentionDivergence[] =>

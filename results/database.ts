@@ -42,6 +42,15 @@ export class Database {
     }
   }
 
+  /** The same for what comes in pieces. */
+  async *readPages<Page>(work: (client: Client) => AsyncIterable<Page>): AsyncGenerator<Page> {
+    try {
+      yield* work(this.client);
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
   /**
    * One transaction, read committed: all of `work` or nothing. Statements lock in one order, but a transaction of several may
    * still meet another (two sweeps that share cells): the one that PostgreSQL breaks off is done again.

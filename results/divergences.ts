@@ -5,6 +5,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { commonBins, jensenShannon, meanJensenShannon, withBins } from '../domain/divergence.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
+import type { DivergenceRow } from '../domain/rows.js';
 import type { ResolvedTask } from '../domain/task.js';
 import type { KeyAxis } from '../domain/taskSpec.js';
 import type { Client } from './database.js';
@@ -78,3 +79,13 @@ function floatsOf(deflated: Uint8Array): Float32Array {
   const bytes = inflateRawSync(deflated);
   return Float32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(4 * index));
 }
+
+/** Of these cells to cells of the same sweep and task; whichever sweep named the references. */
+export const readDivergences = (client: Client, sweep: SweepId, keys: readonly CellKey[]): Promise<DivergenceRow[]> => client.$queryRaw<DivergenceRow[]>`
+  SELECT DISTINCT v.cell_key AS key, v.axis::text AS axis, v.reference_key AS "referenceKey", r.arm_id AS "referenceArmId",
+         r.context_tokens AS "referenceContextTokens", v.mean_of_heads AS "meanOfHeads", v.of_mean AS "ofMean"
+  FROM attention_divergences v
+  JOIN memberships m ON m.cell_key = v.cell_key AND m.sweep_id = ${sweep}
+  JOIN memberships r ON r.cell_key = v.reference_key AND r.sweep_id = ${sweep} AND r.task = m.task
+  WHERE v.cell_key = ANY (${keys}::text[])
+  ORDER BY key, "referenceKey", "referenceArmId", axis`;

@@ -2,6 +2,7 @@
  * The numbers of measured cells as they were given to the store (results/numbers.ts), one query a task.
  */
 import { inflateRawSync } from 'node:zlib';
+import { groupBy } from '../domain/groupBy.js';
 import type { CellKey } from '../domain/ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { KeyAxis } from '../domain/taskSpec.js';
@@ -55,19 +56,20 @@ export async function readPerplexities(client: Client, keys: readonly CellKey[])
 type AttentionColumns = Omit<AttentionNumbers, 'distributions' | 'tokenDigest'>;
 type DistributionColumns = { readonly axis: KeyAxis; readonly mean: readonly number[]; readonly heads: Uint8Array | null };
 
-export async function readAttentions(client: Client, keys: readonly CellKey[]): Promise<Map<CellKey, Stored<AttentionNumbers>>> {
+/** @param withHeads whether distributions of every head are read too */
+export async function readAttentions(client: Client, keys: readonly CellKey[], withHeads: boolean): Promise<Map<CellKey, Stored<AttentionNumbers>>> {
   if (keys.length === 0) return new Map();
   const rows = await client.$queryRaw<Keyed<AttentionColumns>[]>`
     SELECT cell_key AS key, layers, head_count AS "headCount", documents, rows, entropy, entropy_normalized AS "entropyNormalized",
            sink_mass AS "sinkMass"
     FROM attention_results WHERE cell_key = ANY (${keys}::text[])`;
   const distributions = await client.$queryRaw<Keyed<DistributionColumns>[]>`
-    SELECT cell_key AS key, axis::text AS axis, mean, heads FROM attention_distributions
+    SELECT cell_key AS key, axis::text AS axis, mean, CASE WHEN ${withHeads} THEN heads END AS heads FROM attention_distributions
     WHERE cell_key = ANY (${keys}::text[]) ORDER BY cell_key, attention_distributions.axis`;
+  const ofCell = groupBy(distributions, ({ key }) => key);
   return byKey(rows, (numbers, key) => ({
     ...numbers,
-    distributions: distributions
-      .filter((one) => one.key === key)
+    distributions: (ofCell.get(key) ?? [])
       .map(({ axis, mean, heads }) => ({ axis, bins: mean.length, mean, heads: heads === null ? null : inflateRawSync(heads).toString('base64') })),
   }));
 }

@@ -6,9 +6,9 @@ import type { ArmId, CellKey, SweepId, WeightsId } from '../domain/ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Method } from '../domain/method.js';
 import type { Refinement } from '../domain/refinement.js';
-import type { ArmRow, CellRow, SweepRows } from '../domain/rows.js';
+import type { ArmRow, CellRow, CellsWanted, SweepHead, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
-import type { ResolvedTask, TaskKind } from '../domain/task.js';
+import { TASK_KINDS, type ResolvedTask, type TaskKind } from '../domain/task.js';
 import { chunks } from './chunks.js';
 import { holdsFor, OF_REVISION } from './cellOutcome.js';
 import type { Client } from './database.js';
@@ -24,14 +24,23 @@ const PAGE_CELLS = 10_000;
  * @throws RopesweepError SWEEP_UNKNOWN
  */
 export async function sweepRows(client: Client, sweep: SweepId): Promise<SweepRows> {
+  const head = await sweepHead(client, sweep);
+  const cells: CellRow[] = [];
+  for await (const page of cellPages(client, head)) for (const cell of page) cells.push(cell);
+  return { ...head, cells };
+}
+
+/**
+ * A sweep without its cells.
+ *
+ * @throws RopesweepError SWEEP_UNKNOWN
+ */
+export async function sweepHead(client: Client, sweep: SweepId): Promise<SweepHead> {
   const row = await client.sweep.findUnique({ where: { id: sweep } });
   const revision = row && (await client.revision.findUnique({ where: { sweepId_number: { sweepId: sweep, number: row.revision } } }));
   if (row === null || revision === null) {
     throw new RopesweepError('SWEEP_UNKNOWN', { where: `sweep ${sweep}`, what: 'it was never submitted' });
   }
-  const arms = await armRows(client, sweep);
-  const cells: CellRow[] = [];
-  for (const arm of arms) await addCells(client, sweep, arm.id, cells);
   return {
     sweep,
     revision: row.revision,
@@ -41,10 +50,14 @@ export async function sweepRows(client: Client, sweep: SweepId): Promise<SweepRo
     spec: revision.spec,
     planDigest: revision.planDigest,
     refinement: row.refinement as Refinement | null,
-    arms,
+    arms: await armRows(client, sweep),
     tasks: revision.tasks as unknown as readonly ResolvedTask[],
-    cells,
   };
+}
+
+/** The cells page by page, in the order of {@link sweepRows}; a page is of one arm and never empty. */
+export async function* cellPages(client: Client, { sweep, arms }: SweepHead, wanted: CellsWanted = {}): AsyncGenerator<CellRow[]> {
+  for (const { id } of arms) yield* pagesOfArm(client, sweep, id, wanted);
 }
 
 /** Arms that have cells: one that an earlier revision planned and nobody measured is not shown. */
@@ -92,12 +105,12 @@ interface Row {
   readonly tokenDigest: string;
 }
 
-async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellRow[]): Promise<void> {
+async function* pagesOfArm(client: Client, sweep: SweepId, arm: ArmId, { kinds = TASK_KINDS, pageCells = PAGE_CELLS, headDistributions = true }: CellsWanted): AsyncGenerator<CellRow[]> {
   // The order once, not once a page: an arm may have a hundred thousand cells.
   const ordered = await client.$queryRaw<{ key: CellKey }[]>`
-    SELECT cell_key AS key FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm}
+    SELECT cell_key AS key FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm} AND task_kind = ANY (${kinds}::task_kind[])
     ORDER BY task, context_tokens, depth, seed, document, cell_key`;
-  for (const page of chunks(ordered, PAGE_CELLS)) {
+  for (const page of chunks(ordered, pageCells)) {
     const rows = await client.$queryRaw<Row[]>`
       SELECT m.cell_key AS key, m.task, m.task_kind::text AS "taskKind", m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
              m.state::text AS state, m.origin::text AS origin, o.code || ': ' || o.reason AS reason,
@@ -113,9 +126,9 @@ async function addCells(client: Client, sweep: SweepId, arm: ArmId, cells: CellR
     const numbers: Numbers = {
       needle: await readNeedles(client, measured('needle')),
       perplexity: await readPerplexities(client, measured('perplexity')),
-      attention: await readAttentions(client, measured('attention')),
+      attention: await readAttentions(client, measured('attention'), headDistributions),
     };
-    for (const row of rows) cells.push(cellRow(arm, row, numbers));
+    yield rows.map((row) => cellRow(arm, row, numbers));
   }
 }
 

@@ -7,7 +7,7 @@ import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Elsewhere, Failure, Page } from '../domain/orchestration.js';
 import type { Plan, PlanClasses } from '../domain/plan.js';
 import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
-import type { SweepRows } from '../domain/rows.js';
+import type { CellRow, CellsWanted, DivergenceRow, SweepHead, SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { ShardState, SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
@@ -15,6 +15,7 @@ import { nextShards, steer } from './control.js';
 import { cellsInOpenShards, extendSweep, knownScores, type Extension } from './extension.js';
 import { endedShards, lease } from './leases.js';
 import { deleteSweep } from './deletion.js';
+import { readDivergences } from './divergences.js';
 import { armRecalls, live, shardStates } from './live.js';
 import { fileDigest, knownCells, measuredRates, saveFileDigest } from './planning.js';
 import { record } from './recording.js';
@@ -23,7 +24,7 @@ import { heartbeatWorker, loseWorker, registerWorker, unregisterWorker, workerPr
 import { retryCells } from './retry.js';
 import { prunable, prune, type Prunable } from './pruning.js';
 import { rescore } from './rescoring.js';
-import { sweepRows } from './rows.js';
+import { cellPages, sweepHead, sweepRows } from './rows.js';
 import { failShard, finishShard } from './shardEnd.js';
 import { situation } from './situation.js';
 import { splitShard } from './split.js';
@@ -164,6 +165,21 @@ export class PrismaStore implements Store {
   /** Everything a view, report or export shows of a sweep. Throws SWEEP_UNKNOWN. */
   rows(sweep: SweepId): Promise<SweepRows> {
     return this.database.read((client) => sweepRows(client, sweep));
+  }
+
+  /** The same without its cells. Throws SWEEP_UNKNOWN. */
+  head(sweep: SweepId): Promise<SweepHead> {
+    return this.database.read((client) => sweepHead(client, sweep));
+  }
+
+  /** Its cells page by page, in the order of {@link rows}. */
+  cellPages(head: SweepHead, wanted: CellsWanted): AsyncGenerator<CellRow[]> {
+    return this.database.readPages((client) => cellPages(client, head, wanted));
+  }
+
+  /** Of these cells to cells of the sweep, by cell, reference and axis. */
+  divergences(sweep: SweepId, keys: readonly CellKey[]): Promise<DivergenceRow[]> {
+    return this.database.read((client) => readDivergences(client, sweep, keys));
   }
 
   /** How everything stands now; in full the sweep asked for, or the first that runs. */

@@ -11,6 +11,7 @@ const { generateDashboards } = await import('../dist/dashboards/generate.js');
 const { ERRORS } = await import('../dist/domain/errors.js');
 const { methodSchema } = await import('../dist/domain/method.js');
 const { aboutMethod } = await import('../dist/rope/method.js');
+const { EXPORT_SCHEMA_VERSION, TABLES } = await import('../dist/report/export/tables.js');
 const { flagOf } = await import('../dist/cli/methodOptions.js');
 
 function errorTable() {
@@ -76,7 +77,19 @@ workers need no file.
 `;
 }
 
-const files = { ...generateSchemas(), ...generateDashboards(), 'docs/errors.md': errorTable(), 'docs/methods.md': methodTable() };
+function exportColumns() {
+  const sections = Object.entries(TABLES).map(([rows, { title, columns }]) => {
+    const lines = columns.map(({ name, type, unit, meaning, kind }) => `| \`${name}\` | \`${type}\` | ${unit} | ${meaning}${kind === 'circumstance' ? '; *circumstance*' : ''} |`);
+    return `## \`--rows ${rows}\`\n\n${title}\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
+  });
+  return `# Columns of exports
+
+Made from \`report/export\` by \`npm run generate\`: schema version ${EXPORT_SCHEMA_VERSION}, the same for CSV, JSON Lines and Parquet ([export.md](export.md)).
+
+${sections.join('\n')}`;
+}
+
+const files = { ...generateSchemas(), ...generateDashboards(), 'docs/errors.md': errorTable(), 'docs/methods.md': methodTable(), 'docs/export-columns.md': exportColumns() };
 
 const check = process.argv.includes('--check');
 const stale = [];

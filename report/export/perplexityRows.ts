@@ -1,15 +1,13 @@
-/**
- * Perplexity by context length as rows: for each task, arm and length first all documents together, then each by itself, in an
- * order that does not depend on the run. Described in docs/export.md; a test holds it against this list.
- */
+/** `--rows perplexity`: losses by context length, derived from the longest (docs/perplexity.md). */
 import { bitsPerByte, perplexity, type LossSum } from '../../domain/perplexity.js';
-import type { ArmRow, SweepRows } from '../../domain/rows.js';
+import type { CellRow } from '../../domain/rows.js';
 import { perplexityCharts, type PerplexityChart } from '../perplexityCurves.js';
-import { formatted, type ExportFormat, type Value } from './formatted.js';
+import { armColumns, type OfArm } from './armColumns.js';
+import { result, type Column } from './column.js';
+import { exportTable, PAGE_CELLS, type ExportSource } from './table.js';
 
-interface LengthRow {
+interface LengthRow extends OfArm {
   readonly chart: PerplexityChart;
-  readonly arm: ArmRow;
   readonly contextTokens: number;
   /** null: all documents together. */
   readonly document: string | null;
@@ -19,41 +17,37 @@ interface LengthRow {
   readonly last: LossSum;
 }
 
-export const PERPLEXITY_COLUMNS: Readonly<Record<string, (row: LengthRow) => Value>> = {
-  arm: ({ arm }) => arm.label,
-  armId: ({ arm }) => arm.id,
-  model: ({ arm }) => arm.model,
-  method: ({ arm }) => arm.method.name,
-  originalContextTokens: ({ arm }) => arm.originalContextTokens,
-  continualPretrainContextTokens: ({ arm }) => arm.continualPretrainContextTokens,
-  effectiveScale: ({ arm }) => arm.effectiveScale,
-  logitScale: ({ arm }) => arm.logitScale,
-  task: ({ chart }) => chart.task,
-  windows: ({ chart }) => chart.view.windows.kind,
-  strideTokens: ({ chart }) => ('strideTokens' in chart.view.windows ? chart.view.windows.strideTokens : null),
-  contextTokens: ({ contextTokens }) => contextTokens,
-  document: ({ document }) => document,
-  documentName: ({ chart, document }) => (document === null ? null : (chart.names.get(document) ?? null)),
-  documents: ({ documents }) => documents,
-  missingDocuments: ({ missing }) => missing,
-  sumNll: ({ losses }) => losses.sumNll,
-  tokenCount: ({ losses }) => losses.tokenCount,
-  byteCount: ({ losses }) => losses.byteCount,
-  perplexity: ({ losses }) => perplexity(losses),
-  bitsPerByte: ({ losses }) => bitsPerByte(losses),
-  lastTokens: ({ chart }) => chart.view.lastTokens,
-  lastSumNll: ({ last }) => last.sumNll,
-  lastTokenCount: ({ last }) => last.tokenCount,
-  lastPerplexity: ({ last }) => perplexity(last),
-};
+/** Those of the arm that say what is compared. */
+const ARM = ['arm', 'armId', 'model', 'method', 'originalContextTokens', 'continualPretrainContextTokens', 'effectiveScale', 'logitScale'];
+
+const COLUMNS: readonly Column<LengthRow>[] = [
+  ...armColumns<LengthRow>().filter(({ name }) => ARM.includes(name)),
+  result('task', 'int64', "index into the sweep file's tasks, from 0", ({ chart }) => chart.task),
+  result('windows', 'string', '`first`, `sliding` or `disjoint`', ({ chart }) => chart.view.windows.kind),
+  result('strideTokens', 'int64, tokens', 'of sliding windows', ({ chart }) => ('strideTokens' in chart.view.windows ? chart.view.windows.strideTokens : null)),
+  result('contextTokens', 'int64, tokens', 'L', ({ contextTokens }) => contextTokens),
+  result('document', 'string', 'id of the document; none = all together', ({ document }) => document),
+  result('documentName', 'string', 'file and row, or seed; none where the current revision does not have it', ({ chart, document }) => (document === null ? null : (chart.names.get(document) ?? null))),
+  result('documents', 'int64', 'how many the row holds', ({ documents }) => documents),
+  result('missingDocuments', 'int64', 'documents of the arm that have no numbers at this length', ({ missing }) => missing),
+  result('sumNll', 'double, nats', 'sum of the counted losses', ({ losses }) => losses.sumNll),
+  result('tokenCount', 'int64, tokens', 'how many', ({ losses }) => losses.tokenCount),
+  result('byteCount', 'int64, bytes', 'UTF-8 bytes of their text; none where tokens are no text', ({ losses }) => losses.byteCount),
+  result('perplexity', 'double', 'exp(`sumNll` / `tokenCount`)', ({ losses }) => perplexity(losses)),
+  result('bitsPerByte', 'double, bits', '`sumNll` / (ln 2 x `byteCount`)', ({ losses }) => bitsPerByte(losses)),
+  result('lastTokens', 'int64, tokens', 'k of last-k', ({ chart }) => chart.view.lastTokens),
+  result('lastSumNll', 'double, nats', 'sum of the last k losses of every window of L tokens', ({ last }) => last.sumNll),
+  result('lastTokenCount', 'int64, tokens', 'how many', ({ last }) => last.tokenCount),
+  result('lastPerplexity', 'double', 'exp(`lastSumNll` / `lastTokenCount`)', ({ last }) => perplexity(last)),
+];
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const lengthRows = (chart: PerplexityChart): LengthRow[] =>
+const lengthRows = (chart: PerplexityChart, head: ExportSource['head']): LengthRow[] =>
   chart.curves.flatMap(({ arm, points }) =>
     points.flatMap(({ contextTokens, documents, missing, losses, last }): LengthRow[] => {
       if (documents.length === 0) return [];
-      const common = { chart, arm, contextTokens };
+      const common = { head, chart, arm, contextTokens };
       const each = [...documents].sort((a, b) => byText(a.document, b.document));
       return [
         { ...common, document: null, documents: documents.length, missing, losses, last },
@@ -62,8 +56,15 @@ const lengthRows = (chart: PerplexityChart): LengthRow[] =>
     }),
   );
 
-/** The text in pieces, each a whole number of lines; lengths where nothing is measured have no row. */
-export function exportPerplexity(rows: SweepRows, format: ExportFormat): Generator<string> {
-  const columns = Object.values(PERPLEXITY_COLUMNS);
-  return formatted(format, Object.keys(PERPLEXITY_COLUMNS), perplexityCharts(rows).flatMap(lengthRows), (row) => columns.map((value) => value(row)));
+/** Every task's losses at once: shorter lengths are derived from longer ones, and arms share the lengths of their task. */
+async function* pages(source: ExportSource): AsyncGenerator<readonly LengthRow[]> {
+  const cells: CellRow[] = [];
+  for await (const page of source.cells({ kinds: ['perplexity'], pageCells: PAGE_CELLS })) cells.push(...page);
+  for (const chart of perplexityCharts({ ...source.head, cells })) yield lengthRows(chart, source.head);
 }
+
+export const PERPLEXITY = exportTable(
+  'Perplexity by context length: for every task, arm and length a row of all documents together (`document` is none), then one of each document. Lengths where nothing is measured have no row.',
+  COLUMNS,
+  pages,
+);

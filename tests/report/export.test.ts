@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isNeedleRow } from '../../domain/rows.js';
-import { COLUMNS } from '../../report/export/columns.js';
-import { exportRows, type ExportOptions } from '../../report/export/exportRows.js';
+import { isNeedleRow, type SweepRows } from '../../domain/rows.js';
+import { TABLES } from '../../report/export/tables.js';
+import type { ExportOptions } from '../../report/export/exported.js';
 import { reportJson } from '../../report/json.js';
-import type { SweepRows } from '../../domain/rows.js';
+import { exportObjects, exportPieces, exportText, sourceOf } from './exportSource.js';
 import { everyState, needleNumbers, noCells, oneArm, tenArms } from './fixtures.js';
 
-const text = (rows: SweepRows, options: Partial<ExportOptions> = {}): string => [...exportRows(rows, { format: 'csv', resultsOnly: false, ...options })].join('');
-const objects = (rows: SweepRows, options: Partial<ExportOptions> = {}): Record<string, unknown>[] =>
-  text(rows, { format: 'jsonl', ...options }).trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+const text = (rows: SweepRows, options: Partial<ExportOptions> = {}): Promise<string> => exportText(sourceOf(rows), options);
+const objects = (rows: SweepRows): Promise<Record<string, unknown>[]> => exportObjects(sourceOf(rows));
+const NAMES = TABLES.cells.columns.map(({ name }) => name);
 
 /** A small reader of RFC 4180, written from the RFC. */
 function parseCsv(csv: string): string[][] {
@@ -22,43 +22,41 @@ function parseCsv(csv: string): string[][] {
 }
 
 describe('an export', () => {
-  it('has one row a cell, in an order that does not depend on that of the rows', () => {
+  it('has one row a cell', async () => {
     const rows = tenArms();
-    const shuffled = { ...rows, arms: [...rows.arms].reverse(), cells: [...rows.cells].reverse() };
-    expect(text(shuffled)).toBe(text(rows));
-    const [head, ...lines] = parseCsv(text(rows));
+    const [head, ...lines] = parseCsv(await text(rows));
     expect(lines).toHaveLength(600);
     expect(lines.every((line) => line.length === head?.length)).toBe(true);
-    const order = objects(rows).map(({ arm, contextTokens, depth, seed }) => [arm, contextTokens, depth, seed]);
+    const order = (await objects(rows)).map(({ arm, contextTokens, depth, seed }) => [arm, contextTokens, depth, seed]);
     expect(order.slice(0, 3)).toEqual([['none, not continued', 64, 0, 1], ['none, not continued', 64, 0, 2], ['none, not continued', 64, 0.25, 1]]);
   });
 
-  it('reads back to the same numbers, bit for bit', () => {
+  it('reads back to the same numbers, bit for bit', async () => {
     const numbers = needleNumbers({ nll: [0.1 + 0.2, 5e-324, 1.7976931348623157e308, 1 / 3], sumNll: 0.1 + 0.2, entropy: Math.PI, needleLift: 1e-7 });
     const rows = oneArm({ contexts: [64], depths: [1 / 3], seeds: [1], change: (cell) => ({ ...cell, needle: numbers }) });
-    const [head = [], line = []] = parseCsv(text(rows));
+    const [head = [], line = []] = parseCsv(await text(rows));
     const field = (name: string): string => line[head.indexOf(name)] ?? '';
     expect(JSON.parse(field('nll'))).toEqual(numbers.nll);
     expect([field('sumNll'), field('entropy'), field('needleLift'), field('depth')].map(Number)).toEqual([0.1 + 0.2, Math.PI, 1e-7, 1 / 3]);
-    expect(objects(rows)[0]).toMatchObject({ ...numbers, heads: null });
+    expect((await objects(rows))[0]).toMatchObject({ ...numbers, heads: null });
   });
 
-  it('quotes what CSV must quote', () => {
+  it('quotes what CSV must quote', async () => {
     const rows = oneArm({ contexts: [64], depths: [0], seeds: [1] });
     const label = 'a "b", c\nd';
-    const [head = [], line = []] = parseCsv(text({ ...rows, arms: rows.arms.map((arm) => ({ ...arm, label })) }));
+    const [head = [], line = []] = parseCsv(await text({ ...rows, arms: rows.arms.map((arm) => ({ ...arm, label })) }));
     expect(line[head.indexOf('arm')]).toBe(label);
   });
 
-  it('leaves fields without numbers empty, null in JSON Lines', () => {
-    const [head = [], ...lines] = parseCsv(text(everyState()));
+  it('leaves fields without numbers empty, null in JSON Lines', async () => {
+    const [head = [], ...lines] = parseCsv(await text(everyState()));
     const failed = lines.filter((line) => line[head.indexOf('state')] === 'failed');
     expect(failed).toHaveLength(3);
     expect(failed.every((line) => line[head.indexOf('entropy')] === '' && line[head.indexOf('reason')] !== '')).toBe(true);
-    expect(objects(everyState()).find(({ state }) => state === 'failed')).toMatchObject({ entropy: null, nll: null, exactMatch: null });
+    expect((await objects(everyState())).find(({ state }) => state === 'failed')).toMatchObject({ entropy: null, nll: null, exactMatch: null });
   });
 
-  it('with results only is the same for runs at other times, places and revisions', () => {
+  it('with results only is the same for runs at other times, places and revisions', async () => {
     const first = everyState();
     const second: SweepRows = {
       ...first,
@@ -71,37 +69,43 @@ describe('an export', () => {
       })),
     };
     for (const format of ['csv', 'jsonl'] as const) {
-      expect(text(second, { format })).not.toBe(text(first, { format }));
-      expect(text(second, { format, resultsOnly: true })).toBe(text(first, { format, resultsOnly: true }));
+      expect(await text(second, { format })).not.toBe(await text(first, { format }));
+      expect(await text(second, { format, resultsOnly: true })).toBe(await text(first, { format, resultsOnly: true }));
     }
   });
 
-  it('with results only still differs where one number differs in its last bit', () => {
+  it('with results only still differs where one number differs in its last bit', async () => {
     const first = oneArm();
     const cells = first.cells.filter(isNeedleRow).map((cell, at) =>
       at === 17 && cell.needle !== null ? { ...cell, needle: { ...cell.needle, entropyFirst: cell.needle.entropyFirst + Number.EPSILON } } : cell,
     );
-    expect(text({ ...first, cells }, { resultsOnly: true })).not.toBe(text(first, { resultsOnly: true }));
+    expect(await text({ ...first, cells }, { resultsOnly: true })).not.toBe(await text(first, { resultsOnly: true }));
   });
 
-  it('of no cells is a header, or nothing', () => {
-    expect(parseCsv(text(noCells()))).toEqual([COLUMNS.map(({ name }) => name)]);
-    expect(text(noCells(), { format: 'jsonl' })).toBe('');
+  it('of no cells is a header, or nothing', async () => {
+    expect(parseCsv(await text(noCells()))).toEqual([NAMES]);
+    expect(await text(noCells(), { format: 'jsonl' })).toBe('');
   });
 
-  it('comes in pieces of whole lines', () => {
-    const pieces = [...exportRows(tenArms(), { format: 'csv', resultsOnly: true })];
+  it('comes in pieces of whole lines', async () => {
+    const pieces = (await exportPieces(sourceOf(tenArms()), { resultsOnly: true })) as string[];
     expect(pieces.length).toBeGreaterThan(2);
     expect(pieces.every((piece) => piece.endsWith('\n'))).toBe(true);
   });
 });
 
 describe('the documentation of exports', () => {
-  it('describes every column, in order, and which are circumstance', () => {
-    const documented = [...readFileSync(new URL('../../docs/export.md', import.meta.url), 'utf8').matchAll(/^\| `(\w+)` \|.*$/gm)].map(
-      ([line, name]) => `${name ?? ''} ${line.includes('*circumstance*') ? 'circumstance' : 'result'}`,
-    );
-    expect(documented).toEqual(COLUMNS.map(({ name, kind }) => `${name} ${kind}`));
+  it('describes every column of every kind of rows, in order, with its type and which are circumstance', () => {
+    const page = readFileSync(new URL('../../docs/export-columns.md', import.meta.url), 'utf8');
+    for (const [rows, { columns }] of Object.entries(TABLES)) {
+      const section = page.split(/^## /m).find((one) => one.startsWith(`\`--rows ${rows}\``)) ?? '';
+      const documented = [...section.matchAll(/^\| `(\w+)` \| `([^`]+)` \|.*$/gm)].map(([line, name, type]) => [name, type, line.includes('*circumstance*') ? 'circumstance' : 'result']);
+      expect(documented, rows).toEqual(columns.map(({ name, type, kind }) => [name, type, kind]));
+    }
+  });
+
+  it('names no column twice', () => {
+    for (const { columns } of Object.values(TABLES)) expect(new Set(columns.map(({ name }) => name)).size).toBe(columns.length);
   });
 });
 

@@ -1,17 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digest } from '../../domain/identity.js';
 import { id, type CellKey } from '../../domain/ids.js';
 import type { PerplexityNumbers } from '../../domain/measurement.js';
 import { countedTokens, type WindowConvention } from '../../domain/perplexity.js';
 import type { PerplexityCellRow, SweepRows } from '../../domain/rows.js';
-import { COLUMNS } from '../../report/export/columns.js';
-import { exportRows } from '../../report/export/exportRows.js';
-import { exportPerplexity, PERPLEXITY_COLUMNS } from '../../report/export/perplexityRows.js';
+import { TABLES } from '../../report/export/tables.js';
 import { renderHtml } from '../../report/html/report.js';
 import { reportJson } from '../../report/json.js';
 import { perplexityCharts } from '../../report/perplexityCurves.js';
 import { renderTerminal } from '../../report/terminal/report.js';
+import { exportObjects, exportText, sourceOf } from './exportSource.js';
 import { oneArm, tenArms } from './fixtures.js';
 
 /** Every loss ln 8, then ln 2 from position 100 on: perplexity 8 up to 100 tokens, lower beyond. */
@@ -166,30 +164,22 @@ describe('the HTML report', () => {
 });
 
 describe('exports', () => {
-  it('have the losses of perplexity cells in the columns of all cells', () => {
-    const [line = ''] = [...exportRows(perplexityRows(), { format: 'jsonl', resultsOnly: true })].join('').split('\n');
-    const row = JSON.parse(line) as Record<string, unknown>;
+  it('have the losses of perplexity cells in the columns of all cells', async () => {
+    const [row = {}] = await exportObjects(sourceOf(perplexityRows()));
     expect(row).toMatchObject({ taskKind: 'perplexity', document: 'doc-a', tokenCount: 511, byteCount: 4 * 511, exactMatch: null, nll: null, tokenDigest: digest('tokens') });
     expect(row['perplexity']).toBeCloseTo(expected(512), 10);
-    expect(COLUMNS.map(({ name }) => name)).toContain('bitsPerByte');
+    expect(row['bitsPerByte']).toBeCloseTo(Math.log2(expected(512)) / 4, 10);
   });
 
-  it('have a row a length and document, all together first, in an order that does not depend on that of the rows', () => {
+  it('have a row a length and document, all together first, in an order that does not depend on that of the rows', async () => {
     const rows = perplexityRows({ rows: tenArms() });
-    const text = [...exportPerplexity(rows, 'jsonl')].join('');
-    expect([...exportPerplexity({ ...rows, arms: [...rows.arms].reverse(), cells: [...rows.cells].reverse() }, 'jsonl')].join('')).toBe(text);
-    const lines = text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = await exportObjects(sourceOf(rows), { rows: 'perplexity' });
+    expect(await exportObjects(sourceOf({ ...rows, arms: [...rows.arms].reverse(), cells: [...rows.cells].reverse() }), { rows: 'perplexity' })).toEqual(lines);
     expect(lines).toHaveLength(10 * 3 * (1 + 3));
     expect(lines[0]).toMatchObject({ arm: 'none, not continued', windows: 'first', strideTokens: null, contextTokens: 64, document: null, documents: 3, missingDocuments: 0, tokenCount: 189, lastTokens: 16 });
     expect(lines[1]).toMatchObject({ document: 'doc-a', documentName: 'pile.jsonl row 1', documents: 1, tokenCount: 63, byteCount: 252 });
-    const [head = ''] = [...exportPerplexity(rows, 'csv')];
-    expect(head.trimEnd().split(',')).toEqual(Object.keys(PERPLEXITY_COLUMNS));
-  });
-
-  it('by length are documented column by column', () => {
-    const page = readFileSync(new URL('../../docs/perplexity.md', import.meta.url), 'utf8');
-    const table = page.slice(page.indexOf('## Rows by length'));
-    expect([...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)).toEqual(Object.keys(PERPLEXITY_COLUMNS));
+    const [head = ''] = (await exportText(sourceOf(rows), { rows: 'perplexity' })).split('\n');
+    expect(head.split(',')).toEqual(TABLES.perplexity.columns.map(({ name }) => name));
   });
 
   it('as JSON have points and buckets of each arm', () => {
