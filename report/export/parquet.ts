@@ -5,7 +5,7 @@ import type { ColumnWords, Value, ValueType } from './column.js';
 import type { Rows } from './table.js';
 
 /** A row group ends with so many rows, or sooner where its values fill about so many bytes. */
-const GROUP = { rows: 50_000, bytes: 32 * 2 ** 20 };
+const GROUP = { rows: 20_000, bytes: 32 * 2 ** 20 };
 
 const ELEMENTS: Readonly<Record<'string' | 'int64' | 'double' | 'boolean' | 'timestamp', Omit<SchemaElement, 'name'>>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },

@@ -6,6 +6,7 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SweepId } from '../../domain/ids.js';
 import { exportSource } from '../../cli/exportSource.js';
+import { exported } from '../../report/export/exported.js';
 import type { ColumnWords } from '../../report/export/column.js';
 import type { ExportSource } from '../../report/export/table.js';
 import { EXPORT_SCHEMA_VERSION, ROW_KINDS, TABLES, type RowKind } from '../../report/export/tables.js';
@@ -83,7 +84,7 @@ describe('Parquet', () => {
     const [cell] = oneArm({ contexts: [64], depths: [0], seeds: [1] }).cells;
     if (cell === undefined) throw new Error('the fixture has a cell');
     const { cells: _cells, ...head } = oneArm();
-    const pages = 120;
+    const pages = 45;
     let taken = 0;
     const source: ExportSource = {
       ...sourceOf({ ...head, cells: [] }),
@@ -92,7 +93,6 @@ describe('Parquet', () => {
         for (taken = 0; taken < pages; taken += 1) yield Array.from({ length: 1000 }, () => cell);
       },
     };
-    const { exported } = await import('../../report/export/exported.js');
     const pieces = exported(source, { rows: 'cells', format: 'parquet', resultsOnly: true, version: '0' });
     const first = await pieces.next();
     expect(first.done).toBe(false);
@@ -102,8 +102,8 @@ describe('Parquet', () => {
     const file = join(folder, 'many.parquet');
     await writeFile(file, Buffer.concat(rest));
     const [found] = (await duckdb.runAndReadAll(`SELECT count(*) AS rows, count(DISTINCT key) AS keys, (SELECT count(DISTINCT row_group_id) FROM parquet_metadata('${file}')) AS groups FROM '${file}'`)).getRowObjectsJS();
-    expect(found).toEqual({ rows: 120_000n, keys: 1n, groups: BigInt(rest.length - 1) });
-    expect(rest.length).toBeGreaterThan(3);
+    expect(found).toEqual({ rows: 45_000n, keys: 1n, groups: 3n });
+    expect(rest).toHaveLength(3);
   });
 });
 
