@@ -10,14 +10,15 @@ import { writeOutput } from './outputFile.js';
 /** Where a sweep's HTML report goes unless the user names a file. */
 export const reportFile = (home: string, rows: SweepRows): string => join(home, 'reports', `${rows.sweep}.html`);
 
-export async function showResults(rows: SweepRows, file: string): Promise<void> {
+/** @param html the report where it is made already */
+export async function showResults(rows: SweepRows, file: string, html: string | null = null): Promise<void> {
   printLine(renderTerminal(rows, terminalStyle(process.stdout)));
-  await writeOutput(file, [await renderHtml(rows)]);
+  await writeOutput(file, [html ?? (await renderHtml(rows))]);
   printLine(`\nreport: ${nearby(file)}`);
 }
 
 /** Relative to the working directory where the file lies below it, else absolute. */
-function nearby(file: string): string {
+export function nearby(file: string): string {
   const path = relative(process.cwd(), file);
   return path.startsWith('..') || isAbsolute(path) ? resolve(file) : path;
 }

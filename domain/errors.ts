@@ -36,6 +36,7 @@ export const ERRORS = {
   SWEEP_STATE: badInput('The state of the sweep does not allow this.', 'See ropesweep status for the state of each sweep.'),
   FOLDER_UNWRITABLE: badInput('ropesweep cannot write to its folder.', 'Give yourself the right to write there, or set ROPESWEEP_HOME to another folder.'),
   OUTPUT_UNWRITABLE: badInput('A file that was asked for cannot be written.', 'Name a place that you may write.'),
+  FONT_MISSING: { what: 'No font is installed, so figures cannot be written as PNG.', mend: 'Install one (Debian: fonts-liberation), or use the SVG files.', retryable: false, exitCode: EXIT.error },
   FOLDER_ON_NETWORK: badInput('The folder of the embedded stack lies on a network file system.', 'Set ROPESWEEP_HOME to a folder on a local disk.'),
   STACK_LOCKED: badInput('Another process holds the embedded stack.', 'Wait until it ends, or stop the process that the message names.'),
   STACK_NEEDED: badInput('Nothing runs that could do this.', 'Start a stack that stays with ropesweep up.'),

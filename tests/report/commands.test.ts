@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -60,6 +60,18 @@ describe('ropesweep report', () => {
     expect(await readFile(out, 'utf8')).toContain('</html>');
   });
 
+  it('writes its figures where --figures says, and lists them in its JSON', async () => {
+    const figures = join(folder, 'figures');
+    const report = JSON.parse(await printed(reportCommand(), 'reported', '--json', '--figures', figures)) as { figures: { name: string; svg: string; png: string }[] };
+    expect(report.figures.map(({ name }) => name)).toEqual(['needle-none', 'needle-pi']);
+    for (const { svg, png } of report.figures) {
+      expect(await readFile(svg, 'utf8')).toMatch(/^<\?xml .*\n<svg /);
+      expect((await readFile(png)).subarray(1, 4).toString()).toBe('PNG');
+    }
+    expect((await readdir(figures)).sort()).toEqual(['needle-none.png', 'needle-none.svg', 'needle-pi.png', 'needle-pi.svg']);
+    expect(await printed(reportCommand(), 'reported', '--figures', figures)).toContain('2 of them as SVG and PNG');
+  });
+
   it('refuses a sweep that the store does not know', async () => {
     await expect(printed(reportCommand(), 'unheard-of')).rejects.toMatchObject({ code: 'SWEEP_UNKNOWN', exitCode: 2 });
   });
@@ -85,6 +97,20 @@ describe('ropesweep export', () => {
     const lines = (await printed(exportCommand(), 'reported', '--format', 'jsonl')).trimEnd().split('\n');
     expect(lines).toHaveLength(16);
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ sweep: 'reported', method: 'none', contextTokens: 256, depth: 0, seed: 1, state: 'measured' });
+  });
+
+  it('writes Parquet to a file and to a pipe, but not to a terminal', async () => {
+    const out = join(folder, 'reported.parquet');
+    await printed(exportCommand(), 'reported', '--format', 'parquet', '--out', out);
+    const file = await readFile(out);
+    expect([file.subarray(0, 4).toString(), file.subarray(-4).toString()]).toEqual(['PAR1', 'PAR1']);
+    const { isTTY } = process.stdout;
+    process.stdout.isTTY = true;
+    try {
+      await expect(printed(exportCommand(), 'reported', '--format', 'parquet')).rejects.toMatchObject({ code: 'OPTION_INVALID', exitCode: 2 });
+    } finally {
+      process.stdout.isTTY = isTTY;
+    }
   });
 
   it('refuses a format it does not have', async () => {
