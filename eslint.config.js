@@ -18,7 +18,7 @@ export default tseslint.config(
   { ignores: ['dist/', 'results/generated/', 'node_modules/', '.ropesweep/', 'bin/', 'scripts/', 'bench/peers/', 'eslint.config.js', '.dependency-cruiser.cjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { project: './tsconfig.check.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: ['./tsconfig.check.json', './cli/open/browser/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',

@@ -24,6 +24,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import('./up.js')).upCommand(),
   down: async () => (await import('./down.js')).downCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
+  open: async () => (await import('./open.js')).openCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   db: async () => (await import('./db.js')).dbCommand(),
   rope: async () => (await import('./rope.js')).ropeCommand(),

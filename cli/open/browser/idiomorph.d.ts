@@ -1,0 +1,2 @@
+/** The library as the server gives it out beside refresh.js. */
+export * from 'idiomorph';
