@@ -56,6 +56,8 @@ export async function answerTo(served: Served, { segments, isRefresh }: Asked): 
   if (more.length > 0) return NOT_FOUND;
   if (first === 'assets' && second !== undefined && third === undefined) return asset(second);
   if (first === 'sweeps' && second !== undefined) return ofSweep(served, second, [third, fourth].filter((part) => part !== undefined), isRefresh);
+  // Browsers ask for it unasked.
+  if (first === 'favicon.ico') return { status: 204, headers: {}, body: [] };
   const look = await served.looks.look(!isRefresh);
   if (first === undefined) return page([sweepsPage(look.sweeps, look.isRunning, look.notices)]);
   return first === 'sweeps.json' && second === undefined ? json(`${JSON.stringify(look.sweeps, null, 2)}\n`) : NOT_FOUND;

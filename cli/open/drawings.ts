@@ -38,6 +38,11 @@ interface Entry {
   notBeforeMs: number;
 }
 
+interface Asked {
+  readonly take: (answer: DrawingAnswer) => void;
+  readonly fail: (error: Error) => void;
+}
+
 /** What a drawing depends on. */
 const countersOf = ({ revision, state, reason, cells, updatedAt }: SweepStatus): string => digest([revision, state, reason, { ...cells }, updatedAt.toISOString()]);
 
@@ -45,7 +50,8 @@ export class Drawings {
   private readonly entries = new Map<SweepId, Entry>();
   private thread: Worker | null = null;
   private queue: Promise<unknown> = Promise.resolve();
-  private stop: (error: RopesweepError) => void = () => undefined;
+  /** Who waits for the thread. */
+  private asked: Asked = { take: () => undefined, fail: () => undefined };
 
   constructor(private readonly looks: Pick<Looks, 'use'>) {}
 
@@ -67,7 +73,7 @@ export class Drawings {
   async interrupt(): Promise<void> {
     const { thread } = this;
     this.thread = null;
-    this.stop(new RopesweepError('STORE_LOST', { where: 'report', what: 'the command that ran the stack has ended' }));
+    this.asked.fail(new RopesweepError('STORE_LOST', { where: 'report', what: 'the command that ran the stack has ended' }));
     await thread?.terminate();
   }
 
@@ -112,28 +118,33 @@ export class Drawings {
     });
   }
 
+  /** One at a time: orders stand in the queue. */
   private ask(order: DrawingOrder): Promise<Drawing> {
-    const thread = (this.thread ??= new Worker(packageFile('dist', 'cli', 'open', 'drawingThread.js')));
+    this.thread ??= this.start();
+    const { thread } = this;
     return new Promise<Drawing>((resolve, reject) => {
-      const done = (): void => {
-        thread.removeAllListeners();
-        this.stop = () => undefined;
+      this.asked = {
+        fail: reject,
+        take: (answer) => {
+          if ('drawing' in answer) resolve(answer.drawing);
+          else reject(new RopesweepError(answer.code, { where: order.sweep, what: answer.message }));
+        },
       };
-      const fail = (error: Error): void => {
-        done();
-        if (this.thread === thread) this.thread = null;
-        reject(error);
-      };
-      this.stop = fail;
-      thread.once('error', fail);
-      thread.once('exit', (code) => fail(new RopesweepError('INTERNAL', { where: order.sweep, what: `the thread that draws its report ended (${code})` })));
-      thread.once('message', (answer: DrawingAnswer) => {
-        done();
-        if ('drawing' in answer) resolve(answer.drawing);
-        else reject(new RopesweepError(answer.code, { where: order.sweep, what: answer.message }));
-      });
       thread.postMessage(order);
     });
+  }
+
+  private start(): Worker {
+    const thread = new Worker(packageFile('dist', 'cli', 'open', 'drawingThread.js'));
+    const ended = (error: Error): void => {
+      if (this.thread !== thread) return;
+      this.thread = null;
+      this.asked.fail(error);
+    };
+    thread.on('message', (answer: DrawingAnswer) => this.asked.take(answer));
+    thread.on('error', ended);
+    thread.on('exit', (code) => ended(new RopesweepError('INTERNAL', { where: 'report', what: `the thread that draws it ended (${code})` })));
+    return thread;
   }
 }
 

@@ -1,0 +1,204 @@
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CellResult } from '../../domain/measurement.js';
+import { openStore, type PrismaStore } from '../../results/store.js';
+import { CHROMIUM, launchChromium } from '../stack/chromium.js';
+import { seedMixedSweep } from '../stack/mixedSweep.js';
+import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
+import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, shardsToStart, type FixtureGrid } from '../stack/seed.js';
+import { openPlace, waitFor, type Place, type RunningCommand } from './command.js';
+
+/** Where screenshots are kept for a person to look at; none where it is not set. */
+const PICTURES = process.env['ROPESWEEP_PICTURES'];
+
+const VIEWS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } } as const;
+
+const RUNNING: FixtureGrid = {
+  name: 'running',
+  methods: [{ name: 'none' }, { name: 'pi', factor: 4 }, { name: 'ntk', factor: 8 }],
+  continued: [null, 512],
+  contextTokens: [128, 256, 512, 1024, 2048, 4096],
+  depths: [0, 0.25, 0.5, 0.75, 1],
+  seeds: [1, 2, 3],
+};
+
+describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (skipped where CHROME_PATH and PATH have none)', () => {
+  let place: Place;
+  let database: TestDatabase;
+  let store: PrismaStore;
+  let command: RunningCommand;
+  let url: string;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    [place, database] = await Promise.all([openPlace(), freshDatabase()]);
+    store = await openStore(database.url);
+    await seedMixedSweep(store, 'mixed');
+    await store.submit(fixtureSpec(RUNNING), fixturePlan(RUNNING));
+    await measureSome(9);
+    command = place.start(['open', '--json'], { DATABASE_URL: database.url });
+    url = await waitFor('the address', () => command.events()[0]?.['url'] as string | undefined);
+    browser = await launchChromium();
+  });
+  afterAll(async () => {
+    await browser.close();
+    command.child.kill('SIGINT');
+    await command.ended;
+    await store.close();
+    place.remove();
+    await database.drop();
+  });
+
+  /** Evaluates some shards of the sweep that runs. */
+  async function measureSome(shards: number): Promise<void> {
+    for (const shard of await shardsToStart(store, fixturePlan(RUNNING).sweep, shards)) {
+      const leased = await store.lease(shard, FIXTURE_PLACE);
+      if (leased === null) continue;
+      await store.record(leased.lease, FIXTURE_PLACE, leased.job.cells.map((cell): CellResult => fixtureResult(cell.key, cell.contextTokens)));
+      await store.finishShard(leased.lease, null, null);
+    }
+  }
+
+  /** Cells of that sweep that have ended. */
+  async function ended(): Promise<number> {
+    const status = await store.status(fixturePlan(RUNNING).sweep);
+    return status === null ? 0 : status.cells.total - status.cells.planned;
+  }
+
+  interface Opened {
+    readonly page: Page;
+    /** Errors of the page, and requests that leave this machine. */
+    readonly faults: string[];
+  }
+
+  /** @param path of the page; whose report is drawn; waits until its script has said that it keeps it new */
+  async function open(path: string, view: keyof typeof VIEWS): Promise<Opened> {
+    const page = await browser.newPage({ viewport: VIEWS[view], ...(view === 'phone' ? { deviceScaleFactor: 2, isMobile: true, hasTouch: true } : {}) });
+    const faults: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
+    });
+    page.on('pageerror', (error) => faults.push(String(error)));
+    page.on('request', (request) => {
+      if (new URL(request.url()).origin !== new URL(url).origin) faults.push(`asked ${request.url()}`);
+    });
+    page.on('response', (response) => {
+      if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`);
+    });
+    if (path !== '/') await fetch(new URL(`${path}/report.html`, url));
+    await page.goto(new URL(path, url).href);
+    await page.waitForFunction(() => /refreshes itself/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    return { page, faults };
+  }
+
+  describe.each(Object.keys(VIEWS) as (keyof typeof VIEWS)[])('at the width of a %s', (view) => {
+    it.each([['the list', '/'], ['a sweep with every kind of task', '/sweeps/mixed'], ['a sweep that runs', '/sweeps/running']])('%s fits, and has no error', async (name, path) => {
+      const { page, faults } = await open(path, view);
+      const widths = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      if (PICTURES !== undefined) {
+        const file = `${view}-${name.replaceAll(' ', '-')}`;
+        await page.screenshot({ path: join(PICTURES, `${file}.png`) });
+        await page.screenshot({ path: join(PICTURES, `${file}-full.png`), fullPage: true });
+      }
+      expect(widths[0]).toBeLessThanOrEqual(widths[1] ?? 0);
+      expect(faults).toEqual([]);
+      await page.close();
+    });
+
+    it('all links and everything that opens are reached by keyboard', async () => {
+      const { page, faults } = await open('/sweeps/mixed', view);
+      await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+      const wanted = await page.evaluate(() => [...document.querySelectorAll('a[href], summary')].map((element) => element.getAttribute('href') ?? element.textContent));
+      const reached: (string | null)[] = [];
+      for (let presses = 0; presses < 4 * wanted.length && reached.length < wanted.length; presses += 1) {
+        await page.keyboard.press('Tab');
+        const found = await page.evaluate(() => {
+          const element = document.activeElement;
+          return element?.matches('a[href], summary') === true ? { what: element.getAttribute('href') ?? element.textContent, visible: element.getBoundingClientRect().width > 0 } : null;
+        });
+        if (found?.visible === true) reached.push(found.what);
+      }
+      expect(reached).toEqual(wanted);
+      expect(wanted.length).toBeGreaterThan(20);
+      expect(faults).toEqual([]);
+      await page.close();
+    });
+  });
+
+  it('a page shows new cells without being loaded again: what is open, where it stands and what has the focus stay', async () => {
+    const { page, faults } = await open('/sweeps/running', 'desktop');
+    let loads = 0;
+    page.on('load', () => (loads += 1));
+    const before = await page.evaluate(() => {
+      document.querySelectorAll('details').forEach((details) => (details.open = true));
+      const figures = [...document.querySelectorAll('figure')];
+      const link = figures[2]?.querySelector('a');
+      link?.focus();
+      window.scrollTo(0, 700);
+      Object.assign(window, { marked: figures[2], focused: link });
+      return { figures: figures.length, scroll: window.scrollY, words: document.querySelector('#bar p')?.textContent };
+    });
+    const cells = await ended();
+    expect(before.words).toContain(`${cells} of 540 cells have ended`);
+    const drawnBefore = await page.locator('figure').nth(2).locator('svg').innerHTML();
+
+    await measureSome(18);
+    const more = await ended();
+    expect(more).toBeGreaterThan(cells + 200);
+    await page.waitForFunction((words) => document.querySelector('#bar p')?.textContent.includes(words), `${more} of 540`);
+    await page.waitForFunction((words) => document.querySelector('header')?.textContent.includes(words), `${more} measured`);
+    const after = await page.evaluate(() => {
+      const kept = window as unknown as { marked: Element; focused: Element };
+      return {
+        figures: document.querySelectorAll('figure').length,
+        scroll: window.scrollY,
+        sameFigure: document.querySelectorAll('figure')[2] === kept.marked,
+        sameFocus: document.activeElement === kept.focused,
+        closed: [...document.querySelectorAll('details')].filter(({ open: isOpen }) => !isOpen).length,
+        said: document.getElementById('refreshed')?.textContent,
+        live: document.getElementById('refreshed')?.getAttribute('aria-live'),
+      };
+    });
+    expect(after).toEqual({ figures: before.figures, scroll: before.scroll, sameFigure: true, sameFocus: true, closed: 0, said: expect.stringMatching(/^Refreshed at /) as string, live: 'polite' });
+    expect(await page.locator('figure').nth(2).locator('svg').innerHTML()).not.toBe(drawnBefore);
+    expect(loads).toBe(0);
+    expect(faults).toEqual([]);
+    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, 'desktop-refreshed.png') });
+    await page.close();
+  });
+
+  it('a page that is as new as the store says nothing again', async () => {
+    const { page } = await open('/sweeps/mixed', 'phone');
+    const changes = await page.evaluate(async () => {
+      let count = 0;
+      new MutationObserver((records) => (count += records.length)).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+      return count;
+    });
+    expect(changes).toBe(0);
+    await page.close();
+  });
+
+  it('figures open as files, in a page that runs nothing', async () => {
+    const { page, faults } = await open('/sweeps/mixed', 'desktop');
+    await page.getByRole('link', { name: 'pi as SVG' }).first().click();
+    await page.waitForURL(/\/figures\/needle-pi\.svg$/);
+    expect(await page.evaluate(() => document.documentElement.tagName)).toBe('svg');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('a page says so when the server has ended', async () => {
+    const second = place.start(['open', 'mixed', '--json'], { DATABASE_URL: database.url });
+    const address = await waitFor('the address', () => second.events()[0]?.['url'] as string | undefined);
+    const page = await browser.newPage();
+    await page.goto(address);
+    await page.waitForFunction(() => /refreshes itself/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    second.child.kill('SIGINT');
+    expect((await second.ended).code).toBe(0);
+    await page.waitForFunction(() => /does not answer/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    expect(await page.locator('h1').textContent()).toBe('mixed');
+    await page.close();
+  });
+});
