@@ -60,7 +60,7 @@ async function serve(named: string | undefined, options: OpenOptions): Promise<v
   try {
     const { sweeps } = await looks.look(true);
     if (named !== undefined && !sweeps.some(({ sweep }) => sweep === named)) throw new RopesweepError('SWEEP_UNKNOWN', { where: named, what: 'no sweep of that name' });
-    const server = reportServer({ looks, drawings }, new Set([options.host, hostname()].map((name) => name.toLowerCase())), log);
+    const server = reportServer({ store: options, looks, drawings }, new Set([options.host, hostname()].map((name) => name.toLowerCase())), log);
     await listen(server, options);
     try {
       await announce(server, named, options);

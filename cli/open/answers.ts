@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { id, type SweepId } from '../../domain/ids.js';
+import type { SweepId } from '../../domain/ids.js';
 import type { SweepStatus } from '../../domain/ports.js';
 import { packageFile } from '../../infra/packageRoot.js';
-import { VERSION } from '../../infra/version.js';
-import { exported, EXPORT_FORMATS, type ExportFormat } from '../../report/export/exported.js';
-import { ROW_KINDS, type RowKind } from '../../report/export/tables.js';
+import { EXPORT_FORMATS, type ExportFormat } from '../../report/export/exported.js';
+import { ROW_KINDS } from '../../report/export/tables.js';
 import { pngOf } from '../../report/figureFiles.js';
 import { standingBar, sweepsPage, unservedReport } from '../../report/html/served.js';
-import { exportSource } from '../exportSource.js';
+import type { StoreOptions } from '../store.js';
+import { download } from './download.js';
 import type { Drawing } from './drawing.js';
 import type { Drawings, Drawn } from './drawings.js';
 import { FILE_POLICY } from './guard.js';
@@ -31,6 +31,7 @@ export interface Asked {
 }
 
 export interface Served {
+  readonly store: StoreOptions;
   readonly looks: Looks;
   readonly drawings: Drawings;
 }
@@ -68,12 +69,12 @@ async function asset(name: string): Promise<Answer> {
   return file === undefined ? NOT_FOUND : { status: 200, headers: { 'content-type': 'text/javascript; charset=utf-8' }, body: [await readFile(file)] };
 }
 
-async function ofSweep({ looks, drawings }: Served, name: string, [part, file]: readonly string[], isRefresh: boolean): Promise<Answer> {
+async function ofSweep({ store, looks, drawings }: Served, name: string, [part, file]: readonly string[], isRefresh: boolean): Promise<Answer> {
   const look = await looks.look(!isRefresh);
   const status = look.sweeps.find(({ sweep }) => sweep === name);
   if (status === undefined) return plain(404, 'No sweep of that name. The sweeps are listed at /');
   if (part === undefined) return sweepPage(drawings, look, status, isRefresh);
-  if (part === 'export' && file !== undefined) return exportFile(looks, status.sweep, file);
+  if (part === 'export' && file !== undefined) return exportFile(store, status.sweep, file);
   if (part === 'figures' && file !== undefined) return figureFile(await drawings.fresh(status), file);
   if (file !== undefined || (part !== 'report.html' && part !== 'report.json')) return NOT_FOUND;
   return drawn(await drawings.fresh(status), ({ html, json: text }) => (part === 'report.json' ? json(text) : { status: 200, headers: { 'content-type': HTML, 'content-security-policy': FILE_POLICY }, body: [html] }));
@@ -113,7 +114,7 @@ function figureFile(found: Drawn, file: string): Promise<Answer> {
   });
 }
 
-function exportFile(looks: Looks, sweep: SweepId, file: string): Answer {
+function exportFile(store: StoreOptions, sweep: SweepId, file: string): Answer {
   const [, kind, extension] = FILE_NAME.exec(file) ?? [];
   const rows = ROW_KINDS.find((one) => one === kind);
   const format = EXPORT_FORMATS.find((one) => one === extension);
@@ -121,29 +122,8 @@ function exportFile(looks: Looks, sweep: SweepId, file: string): Answer {
   return {
     status: 200,
     headers: { 'content-type': TYPES[format], 'content-disposition': `attachment; filename="${sweep}-${rows}.${format}"` },
-    body: exportPieces(looks, sweep, rows, format),
+    body: download(store, sweep, rows, format),
   };
-}
-
-/** The store stays open until the last piece is taken, or nobody takes any more. */
-async function* exportPieces(looks: Looks, sweep: SweepId, rows: RowKind, format: ExportFormat): AsyncGenerator<string | Uint8Array> {
-  let give: (pieces: AsyncGenerator<string> | AsyncGenerator<Uint8Array> | null) => void = () => undefined;
-  let refuse: (error: unknown) => void = () => undefined;
-  let finish: () => void = () => undefined;
-  const finished = new Promise<void>((resolve) => (finish = resolve));
-  const given = new Promise<AsyncGenerator<string> | AsyncGenerator<Uint8Array> | null>((resolve, reject) => ([give, refuse] = [resolve, reject]));
-  const used = looks.use(async ({ store }) => {
-    give(exported(await exportSource(store, id<SweepId>(sweep)), { rows, format, resultsOnly: false, version: VERSION }));
-    await finished;
-  });
-  used.then(() => give(null), refuse);
-  try {
-    const pieces = await given;
-    if (pieces !== null) yield* pieces;
-  } finally {
-    finish();
-    await used.catch(() => undefined);
-  }
 }
 
 /** The body's digest is its tag, so that a page that has not changed is not sent again. */

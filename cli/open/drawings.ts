@@ -20,6 +20,8 @@ export type DrawingAnswer = { readonly drawing: Drawing } | { readonly code: Err
 
 /** After a drawing the next of the sweep begins so long after, or so many times what it took. */
 const PAUSE = { leastMs: 1_000, times: 4 };
+/** A thread that has nothing to draw for so long is ended: the rows of a large sweep leave a large heap. */
+const IDLE_MS = 20_000;
 /** Sweeps whose drawings are kept: of a large sweep one is some megabytes. */
 const KEPT = 8;
 
@@ -50,6 +52,7 @@ export class Drawings {
   private readonly entries = new Map<SweepId, Entry>();
   private thread: Worker | null = null;
   private queue: Promise<unknown> = Promise.resolve();
+  private idle: NodeJS.Timeout | undefined;
   /** Who waits for the thread. */
   private asked: Asked = { take: () => undefined, fail: () => undefined };
 
@@ -58,7 +61,7 @@ export class Drawings {
   /** What there is, at once; begins a new one where the sweep has changed. `pending` resolves with it. */
   latest(status: SweepStatus): { readonly drawn: Drawn | null; readonly pending: Promise<Drawn> | null } {
     const entry = this.entryOf(status.sweep);
-    if (entry.pending === null && entry.drawn?.of !== countersOf(status) && Date.now() >= entry.notBeforeMs) this.begin(status, entry);
+    if (entry.pending === null && entry.drawn?.of !== countersOf(status) && Date.now() >= entry.notBeforeMs) void this.begin(status, entry);
     return { drawn: entry.drawn, pending: entry.pending };
   }
 
@@ -71,9 +74,15 @@ export class Drawings {
 
   /** Ends what is being drawn: the store goes. */
   async interrupt(): Promise<void> {
+    const ended = this.endThread();
+    this.asked.fail(new RopesweepError('STORE_LOST', { where: 'report', what: 'the command that ran the stack has ended' }));
+    await ended;
+  }
+
+  private async endThread(): Promise<void> {
+    clearTimeout(this.idle);
     const { thread } = this;
     this.thread = null;
-    this.asked.fail(new RopesweepError('STORE_LOST', { where: 'report', what: 'the command that ran the stack has ended' }));
     await thread?.terminate();
   }
 
@@ -111,7 +120,12 @@ export class Drawings {
 
   private order(sweep: SweepId): Promise<Drawing> {
     const drawing = this.queue.then(() => this.looks.use(({ databaseUrl }) => this.ask({ databaseUrl, sweep })));
-    this.queue = drawing.catch(() => undefined);
+    this.queue = drawing
+      .catch(() => undefined)
+      .then(() => {
+        clearTimeout(this.idle);
+        this.idle = setTimeout(() => void this.endThread(), IDLE_MS).unref();
+      });
     return drawing.then((made) => {
       if (made === null) throw new RopesweepError('SWEEP_UNKNOWN', { where: sweep, what: 'the store is gone' });
       return made;
@@ -120,6 +134,7 @@ export class Drawings {
 
   /** One at a time: orders stand in the queue. */
   private ask(order: DrawingOrder): Promise<Drawing> {
+    clearTimeout(this.idle);
     this.thread ??= this.start();
     const { thread } = this;
     return new Promise<Drawing>((resolve, reject) => {

@@ -22,9 +22,9 @@ export interface ServedReport {
 const SERVED_STYLE = `
 .bar { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; margin-bottom: 1rem; font-size: 14px; color: var(--soft); }
 .bar p { margin: 0; }
-.bar progress { vertical-align: middle; width: 8rem; max-width: 30vw; accent-color: #26948e; }
+progress { vertical-align: middle; width: 8rem; max-width: 22vw; accent-color: #26948e; }
 .notice { border-left: 4px solid #f58518; padding: .25rem .75rem; margin: 0 0 1rem; }
-.files { font-size: 13px; margin: .25rem 0 0; }
+.files { font-size: 13px; margin: 0; padding: .25rem; }
 details.downloads { margin: 0 0 1.5rem; font-size: 14px; }
 a { color: inherit; }
 a:focus-visible, summary:focus-visible { outline: 3px solid #26948e; outline-offset: 2px; }
@@ -120,13 +120,13 @@ export function sweepsPage(sweeps: readonly SweepStatus[], isRunning: boolean, n
   const rows = sweeps.map((status) => [
     html`<a href="${pathOf(status.sweep)}">${status.sweep}</a>`,
     stateText(status, isRunning),
-    progress(status),
     `${status.cells.total - status.cells.planned} of ${status.cells.total}`,
+    progress(status),
     status.cells.failed + status.cells.infeasible,
     status.revision,
     html`<time datetime="${status.updatedAt.toISOString()}">${status.updatedAt.toISOString().slice(0, 16).replace('T', ' ')}</time>`,
   ]);
-  const columns = [{ head: 'sweep' }, { head: 'state' }, { head: 'progress' }, { head: 'cells that have ended', numeric: true }, { head: 'failed', numeric: true }, { head: 'revision', numeric: true }, { head: 'last change, UTC' }];
+  const columns = [{ head: 'sweep' }, { head: 'state' }, { head: 'cells', numeric: true }, { head: 'that have ended' }, { head: 'failed', numeric: true }, { head: 'revision', numeric: true }, { head: 'last change, UTC' }];
   const none = html`<p>No sweeps yet. <code>ropesweep run sweeps/demo.yaml</code> runs one; it appears here.</p>`;
   return html`${HEAD}<title>ropesweep: all sweeps</title>
 <style>${new Markup(STYLE + SERVED_STYLE)}</style>

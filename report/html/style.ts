@@ -30,6 +30,7 @@ figure details table { margin: .5rem 0; }
 figcaption p { margin: 0 0 .35rem; color: var(--soft); font-size: 13px; }
 summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 600px) {
+  dl.facts { grid-template-columns: minmax(5.5rem, 26%) 1fr; }
   figure svg { max-width: 100%; height: auto; }
   caption { max-width: calc(100vw - 4rem); white-space: normal; }
 }

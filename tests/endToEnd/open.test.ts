@@ -191,9 +191,9 @@ describe('ropesweep open, on the embedded stack', () => {
     await waitFor('the run to be submitted', () => run.events().some(({ event }) => event === 'started'));
     const refresh = { headers: { 'x-ropesweep-refresh': '1' } };
     const shown = new Set<string>();
-    let ended = false;
-    void run.ended.then(() => (ended = true));
-    while (!ended) {
+    const ended = new AbortController();
+    void run.ended.then(() => ended.abort());
+    while (!ended.signal.aborted) {
       const { body } = await get(url, '/sweeps/small', refresh);
       shown.add(/<p>small: (\w+)/.exec(body)?.[1] ?? 'nothing');
       await new Promise((resolve) => setTimeout(resolve, 200));

@@ -14,6 +14,11 @@ const PICTURES = process.env['ROPESWEEP_PICTURES'];
 
 const VIEWS = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } } as const;
 
+/** What runs in the page. */
+const OPEN_ALL = "document.querySelectorAll('details').forEach((details) => (details.open = true))";
+const REACHED = 'a[href], summary';
+const WHAT = "(element) => element.getAttribute('href') ?? element.textContent";
+
 const RUNNING: FixtureGrid = {
   name: 'running',
   methods: [{ name: 'none' }, { name: 'pi', factor: 4 }, { name: 'ntk', factor: 8 }],
@@ -88,36 +93,33 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
     });
     if (path !== '/') await fetch(new URL(`${path}/report.html`, url));
     await page.goto(new URL(path, url).href);
-    await page.waitForFunction(() => /refreshes itself/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    await page.getByText(/refreshes itself/).waitFor();
     return { page, faults };
   }
 
   describe.each(Object.keys(VIEWS) as (keyof typeof VIEWS)[])('at the width of a %s', (view) => {
     it.each([['the list', '/'], ['a sweep with every kind of task', '/sweeps/mixed'], ['a sweep that runs', '/sweeps/running']])('%s fits, and has no error', async (name, path) => {
       const { page, faults } = await open(path, view);
-      const widths = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      const [width = 0, room = 0] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, document.documentElement.clientWidth]');
       if (PICTURES !== undefined) {
         const file = `${view}-${name.replaceAll(' ', '-')}`;
         await page.screenshot({ path: join(PICTURES, `${file}.png`) });
         await page.screenshot({ path: join(PICTURES, `${file}-full.png`), fullPage: true });
       }
-      expect(widths[0]).toBeLessThanOrEqual(widths[1] ?? 0);
+      expect(width).toBeLessThanOrEqual(room);
       expect(faults).toEqual([]);
       await page.close();
     });
 
     it('all links and everything that opens are reached by keyboard', async () => {
       const { page, faults } = await open('/sweeps/mixed', view);
-      await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
-      const wanted = await page.evaluate(() => [...document.querySelectorAll('a[href], summary')].map((element) => element.getAttribute('href') ?? element.textContent));
-      const reached: (string | null)[] = [];
+      await page.evaluate(OPEN_ALL);
+      const wanted = await page.evaluate<string[]>(`[...document.querySelectorAll('${REACHED}')].map(${WHAT})`);
+      const reached: string[] = [];
       for (let presses = 0; presses < 4 * wanted.length && reached.length < wanted.length; presses += 1) {
         await page.keyboard.press('Tab');
-        const found = await page.evaluate(() => {
-          const element = document.activeElement;
-          return element?.matches('a[href], summary') === true ? { what: element.getAttribute('href') ?? element.textContent, visible: element.getBoundingClientRect().width > 0 } : null;
-        });
-        if (found?.visible === true) reached.push(found.what);
+        const found = await page.evaluate<string | null>(`(() => { const at = document.activeElement; return at.matches('${REACHED}') && at.getBoundingClientRect().width > 0 ? (${WHAT})(at) : null; })()`);
+        if (found !== null) reached.push(found);
       }
       expect(reached).toEqual(wanted);
       expect(wanted.length).toBeGreaterThan(20);
@@ -130,37 +132,25 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
     const { page, faults } = await open('/sweeps/running', 'desktop');
     let loads = 0;
     page.on('load', () => (loads += 1));
-    const before = await page.evaluate(() => {
-      document.querySelectorAll('details').forEach((details) => (details.open = true));
-      const figures = [...document.querySelectorAll('figure')];
-      const link = figures[2]?.querySelector('a');
-      link?.focus();
-      window.scrollTo(0, 700);
-      Object.assign(window, { marked: figures[2], focused: link });
-      return { figures: figures.length, scroll: window.scrollY, words: document.querySelector('#bar p')?.textContent };
-    });
+    await page.evaluate(OPEN_ALL);
+    const link = page.locator('figure').nth(2).getByRole('link').first();
+    await link.focus();
+    await page.evaluate("scrollTo(0, 700); window.figure = document.querySelectorAll('figure')[2]; window.focused = document.activeElement");
+    const stands = 'JSON.stringify([scrollY, document.querySelectorAll("figure").length, document.querySelectorAll("figure")[2] === window.figure, document.activeElement === window.focused, document.querySelectorAll("details:not([open])").length])';
+    const before = await page.evaluate<string>(stands);
+    expect(before).toMatch(/^\[700,6,true,true,0\]$/);
     const cells = await ended();
-    expect(before.words).toContain(`${cells} of 540 cells have ended`);
+    await page.getByText(`${cells} of 540 cells have ended`).waitFor();
     const drawnBefore = await page.locator('figure').nth(2).locator('svg').innerHTML();
 
     await measureSome(18);
     const more = await ended();
     expect(more).toBeGreaterThan(cells + 200);
-    await page.waitForFunction((words) => document.querySelector('#bar p')?.textContent.includes(words), `${more} of 540`);
-    await page.waitForFunction((words) => document.querySelector('header')?.textContent.includes(words), `${more} measured`);
-    const after = await page.evaluate(() => {
-      const kept = window as unknown as { marked: Element; focused: Element };
-      return {
-        figures: document.querySelectorAll('figure').length,
-        scroll: window.scrollY,
-        sameFigure: document.querySelectorAll('figure')[2] === kept.marked,
-        sameFocus: document.activeElement === kept.focused,
-        closed: [...document.querySelectorAll('details')].filter(({ open: isOpen }) => !isOpen).length,
-        said: document.getElementById('refreshed')?.textContent,
-        live: document.getElementById('refreshed')?.getAttribute('aria-live'),
-      };
-    });
-    expect(after).toEqual({ figures: before.figures, scroll: before.scroll, sameFigure: true, sameFocus: true, closed: 0, said: expect.stringMatching(/^Refreshed at /) as string, live: 'polite' });
+    await page.getByText(`${more} of 540 cells have ended`).waitFor();
+    await page.getByText(`${more} measured`).first().waitFor();
+    expect(await page.evaluate<string>(stands)).toBe(before);
+    const line = page.locator('#refreshed');
+    expect([await line.textContent(), await line.getAttribute('aria-live')]).toEqual([expect.stringMatching(/^Refreshed at /), 'polite']);
     expect(await page.locator('figure').nth(2).locator('svg').innerHTML()).not.toBe(drawnBefore);
     expect(loads).toBe(0);
     expect(faults).toEqual([]);
@@ -170,12 +160,12 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
 
   it('a page that is as new as the store says nothing again', async () => {
     const { page } = await open('/sweeps/mixed', 'phone');
-    const changes = await page.evaluate(async () => {
-      let count = 0;
-      new MutationObserver((records) => (count += records.length)).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-      return count;
-    });
+    await page.evaluate('window.changes = 0; new MutationObserver((records) => (window.changes += records.length)).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true })');
+    const asked = new Set<number>();
+    page.on('response', (response) => asked.add(response.status()));
+    await page.waitForTimeout(5000);
+    const changes = await page.evaluate<number>('window.changes');
+    expect([...asked]).toEqual([304]);
     expect(changes).toBe(0);
     await page.close();
   });
@@ -184,7 +174,7 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
     const { page, faults } = await open('/sweeps/mixed', 'desktop');
     await page.getByRole('link', { name: 'pi as SVG' }).first().click();
     await page.waitForURL(/\/figures\/needle-pi\.svg$/);
-    expect(await page.evaluate(() => document.documentElement.tagName)).toBe('svg');
+    expect(await page.evaluate<string>('document.documentElement.tagName')).toBe('svg');
     expect(faults).toEqual([]);
     await page.close();
   });
@@ -194,10 +184,10 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
     const address = await waitFor('the address', () => second.events()[0]?.['url'] as string | undefined);
     const page = await browser.newPage();
     await page.goto(address);
-    await page.waitForFunction(() => /refreshes itself/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    await page.getByText(/refreshes itself/).waitFor();
     second.child.kill('SIGINT');
     expect((await second.ended).code).toBe(0);
-    await page.waitForFunction(() => /does not answer/.test(document.getElementById('refreshed')?.textContent ?? ''));
+    await page.getByText(/does not answer/).waitFor();
     expect(await page.locator('h1').textContent()).toBe('mixed');
     await page.close();
   });

@@ -40,7 +40,7 @@ async function refresh(): Promise<void> {
 function show(page: string): void {
   const fresh = new DOMParser().parseFromString(page, 'text/html');
   document.title = fresh.title;
-  Idiomorph.morph(document.body, [...fresh.body.childNodes], {
+  void Idiomorph.morph(document.body, [...fresh.body.childNodes], {
     morphStyle: 'innerHTML',
     callbacks: {
       // What is alike is passed over whole; the line that says when is this script's own.
