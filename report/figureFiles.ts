@@ -16,22 +16,38 @@ export interface ReportFigure {
   readonly svg: string;
 }
 
-/** What drawnSvg makes (html/svg.ts): ids of title and description begin with the name. */
+/** What drawnSvg makes (html/svg.ts): an element whose id is the kind of figure and a number, with a title and a description. */
 const FIGURE = /<svg [^>]*aria-labelledby="([\w-]+)-title [^>]*><title[^>]*>(.*?)<\/title><desc[^>]*>(.*?)<\/desc>.*?<\/svg>/gs;
 
 /** @param html of a report, in the order of the page */
 export function figuresIn(html: string): ReportFigure[] {
-  return [...html.matchAll(FIGURE)].map(([svg, name = '', title = '', description = '']) => ({
-    name,
+  const seen = new Map<string, number>();
+  return [...html.matchAll(FIGURE)].map(([svg, elementId = '', title = '', description = '']) => ({
+    name: nameOf(elementId, unescapeHtml(title), seen),
     title: unescapeHtml(title),
     description: unescapeHtml(description),
     svg: `<?xml version="1.0" encoding="UTF-8"?>\n${svg.replace('</desc>', '</desc><rect width="100%" height="100%" fill="#fff"/>')}\n`,
   }));
 }
 
+/** `needle-yarn-8-continued-at-1024`: kind and title, for a number would change with the order; of equal ones the second ends with `-2`. */
+function nameOf(elementId: string, title: string, seen: Map<string, number>): string {
+  const kind = elementId.replace(/-\d+$/, '');
+  const words = title.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+  const name = words.startsWith(kind) ? words : `${kind}-${words}`;
+  const nth = (seen.get(name) ?? 0) + 1;
+  seen.set(name, nth);
+  return nth === 1 ? name : `${name}-${nth}`;
+}
+
 /** The page with something put behind each figure. */
-export const besideFigures = (html: string, beside: (figure: Pick<ReportFigure, 'name' | 'title'>) => string): string =>
-  html.replace(FIGURE, (svg, name: string, title: string) => `${svg}${beside({ name, title: unescapeHtml(title) })}`);
+export function besideFigures(html: string, beside: (figure: ReportFigure) => string): string {
+  const figures = figuresIn(html).values();
+  return html.replace(FIGURE, (svg) => {
+    const { value } = figures.next();
+    return value === undefined ? svg : svg + beside(value);
+  });
+}
 
 /** Pixels of the PNG for one of the page. */
 const SCALE = 2;

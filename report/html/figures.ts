@@ -5,7 +5,6 @@ import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
 import { cellFace } from '../cellFace.js';
 import { depthLabels, passedText, percentRange, scaleText } from '../labels.js';
 import { figureSvg } from './figure.js';
-import { figureNames } from './figureNames.js';
 import { figureWidth } from './figureSpec.js';
 import { html, table, type Markup } from './markup.js';
 
@@ -52,11 +51,10 @@ const reachText = (grid: ArmGrid): string => {
   return grid.reach === null ? 'reach -' : `reach ${reach} (${reachRecall})`;
 };
 
-const titleOf = ({ arm, task }: ArmGrid, hasTasks: boolean): string => (hasTasks ? `${arm.label}, task ${task}` : arm.label);
-
-async function figure(grid: ArmGrid, at: number, title: string, name: string): Promise<Markup> {
+async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Markup> {
   const { arm } = grid;
-  const svg = await figureSvg(grid, name, title);
+  const title = hasTasks ? `${arm.label}, task ${grid.task}` : arm.label;
+  const svg = await figureSvg(grid, `needle-${at}`, title);
   return html`<figure id="arm-${at}"><figcaption><h3>${title}</h3><p>${reachText(grid)} · scale ${scaleText(arm.effectiveScale)} · logits × ${scaleText(arm.logitScale)}</p></figcaption>
 <div class="scroll">${svg}</div>
 <details><summary>Numbers</summary>${cellTable(grid)}${lengthTable(grid)}</details></figure>
@@ -66,10 +64,8 @@ async function figure(grid: ArmGrid, at: number, title: string, name: string): P
 /** All figures, drawn one after the other: Vega holds a whole scene in memory. */
 export async function figures(grids: readonly ArmGrid[]): Promise<Markup> {
   const hasTasks = hasSeveralTasks(grids);
-  const titles = grids.map((grid) => titleOf(grid, hasTasks));
-  const names = figureNames('needle', titles);
   const drawn: Markup[] = [];
-  for (const [at, grid] of grids.entries()) drawn.push(await figure(grid, at, titles[at] ?? '', names[at] ?? ''));
+  for (const [at, grid] of grids.entries()) drawn.push(await figure(grid, at, hasTasks));
   const width = Math.max(...grids.map(({ contexts }) => figureWidth(contexts.length))) + 32;
   return html`<div class="figures" style="--figure: ${width}px">${drawn}</div>`;
 }
