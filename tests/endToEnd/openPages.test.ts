@@ -138,7 +138,7 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
     await page.evaluate("scrollTo(0, 700); window.figure = document.querySelectorAll('figure')[2]; window.focused = document.activeElement");
     const stands = 'JSON.stringify([scrollY, document.querySelectorAll("figure").length, document.querySelectorAll("figure")[2] === window.figure, document.activeElement === window.focused, document.querySelectorAll("details:not([open])").length])';
     const before = await page.evaluate<string>(stands);
-    expect(before).toMatch(/^\[700,6,true,true,0\]$/);
+    expect(before).toMatch(/^\[700,\d+,true,true,0\]$/);
     const cells = await ended();
     await page.getByText(`${cells} of 540 cells have ended`).waitFor();
     const drawnBefore = await page.locator('figure').nth(2).locator('svg').innerHTML();
