@@ -54,7 +54,7 @@ function mixedPlan(name: string): Plan {
   const shards = needle.arms.flatMap((arm) =>
     [1, 2].map((task) => {
       const cellKeys = others.filter((cell) => cell.task === task && cell.armId === arm.id).map(({ key }) => key);
-      return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task, cellKeys, cost };
+      return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task, deviceClass: needle.deviceClass, cellKeys, cost };
     }),
   );
   const cells = [...needle.cells, ...others];
