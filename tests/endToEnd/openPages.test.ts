@@ -7,7 +7,7 @@ import { CHROMIUM, launchChromium } from '../stack/chromium.js';
 import { seedMixedSweep } from '../stack/mixedSweep.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
 import { FIXTURE_PLACE, fixturePlan, fixtureResult, fixtureSpec, shardsToStart, type FixtureGrid } from '../stack/seed.js';
-import { openPlace, waitFor, type Place, type RunningCommand } from './command.js';
+import { openPlace, waitFor, type Place } from './command.js';
 
 /** Where screenshots are kept for a person to look at; none where it is not set. */
 const PICTURES = process.env['ROPESWEEP_PICTURES'];
@@ -32,27 +32,32 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
   let place: Place;
   let database: TestDatabase;
   let store: PrismaStore;
-  let command: RunningCommand;
   let url: string;
   let browser: Browser;
+  /** What was opened, in that order: a start that fails half way leaves nothing behind either. */
+  const closings: (() => unknown)[] = [];
 
   beforeAll(async () => {
-    [place, database] = await Promise.all([openPlace(), freshDatabase()]);
+    database = await freshDatabase();
+    closings.push(() => database.drop());
+    place = await openPlace();
+    closings.push(() => place.remove());
     store = await openStore(database.url);
+    closings.push(() => store.close());
     await seedMixedSweep(store, 'mixed');
     await store.submit(fixtureSpec(RUNNING), fixturePlan(RUNNING));
     await measureSome(9);
-    command = place.start(['open', '--json'], { DATABASE_URL: database.url });
+    const command = place.start(['open', '--json'], { DATABASE_URL: database.url });
+    closings.push(() => {
+      command.child.kill('SIGINT');
+      return command.ended;
+    });
     url = await waitFor('the address', () => command.events()[0]?.['url'] as string | undefined);
     browser = await launchChromium();
+    closings.push(() => browser.close());
   });
   afterAll(async () => {
-    await browser.close();
-    command.child.kill('SIGINT');
-    await command.ended;
-    await store.close();
-    place.remove();
-    await database.drop();
+    for (const close of closings.reverse()) await close();
   });
 
   /** Evaluates some shards of the sweep that runs. */
