@@ -6,6 +6,7 @@ import { deflateRawSync } from 'node:zlib';
 import type { CellKey } from '../domain/ids.js';
 import type { AttentionNumbers, CellResult, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Client } from './database.js';
+import { headEnvelope } from './headEnvelope.js';
 
 type Keyed<Numbers> = Numbers & { readonly key: CellKey };
 
@@ -63,12 +64,12 @@ async function insertAttentions(transaction: Client, attentions: readonly Keyed<
     FROM jsonb_to_recordset(${JSON.stringify(attentions.map((numbers) => ({ ...numbers, distributions: undefined })))}::jsonb) AS r(
       key text, layers int, "headCount" int, documents int, rows int, entropy float8, "entropyNormalized" float8, "sinkMass" float8)`;
   const distributions = attentions.flatMap(({ key, distributions: own }) =>
-    own.map(({ axis, mean, heads }) => ({ key, axis, mean, heads: heads === null ? null : packHeads(heads) })),
+    own.map(({ axis, mean, heads, bins }) => ({ key, axis, mean, ...(heads === null ? { heads, p10: [], p90: [] } : { heads: packHeads(heads), ...headEnvelope(heads, bins) }) })),
   );
   await transaction.$executeRaw`
-    INSERT INTO attention_distributions (cell_key, axis, mean, heads)
-    SELECT r.key, r.axis, r.mean, decode(r.heads, 'base64')
-    FROM json_to_recordset(${JSON.stringify(distributions)}::json) AS r(key text, axis key_axis, mean float8[], heads text)`;
+    INSERT INTO attention_distributions (cell_key, axis, mean, heads, heads_p10, heads_p90)
+    SELECT r.key, r.axis, r.mean, decode(r.heads, 'base64'), r.p10, r.p90
+    FROM json_to_recordset(${JSON.stringify(distributions)}::json) AS r(key text, axis key_axis, mean float8[], heads text, p10 float8[], p90 float8[])`;
 }
 
 /** Arrays per head compress well on long axes, where most mass is on few keys. */
