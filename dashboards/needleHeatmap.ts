@@ -1,19 +1,10 @@
 /**
- * The needle heat map of one arm as a table panel, repeated per arm: x context length, y depth, text = entropy, colour =
- * recall, lines where the trained lengths end.
- *
- * Two queries give the same squares, as text (A) and as style (B). A style field is named per column, so columns have
- * fixed names by rank (v01, v02, ... and s01, s02, ...), made only where there is such a length; what people read as
- * column heads is the first row.
+ * The needle heat map of one arm, repeated per arm: text = entropy, colour = recall, lines where the trained lengths end.
  */
-import { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
+import type { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
+import { columnName, DEPTH_LABEL, heatmapTable, LENGTH_LABEL } from './heatmapTable.js';
 import { backgroundSql, inkSql } from './recallStyle.js';
-import { DATA_SOURCE, sqlTarget } from './sqlTarget.js';
-
-/** Context lengths a heat map can show. */
-const LONGEST_RANK = 40;
-
-const rankName = (prefix: 'v' | 's', rank: number): string => `${prefix}${String(rank).padStart(2, '0')}`;
+import { quoted } from './sqlTarget.js';
 
 /**
  * Squares of the arm with the rank of their length (1 = shortest; 0 is the column of depths) and of their depth (1 = top;
@@ -24,7 +15,7 @@ const SQUARES = `WITH squares AS (
          dense_rank() OVER (ORDER BY context_tokens) AS rank,
          dense_rank() OVER (ORDER BY depth) AS line
   FROM reporting.needle_heatmap h
-  WHERE sweep = \${sweep:sqlstring} AND task::text = \${task:sqlstring} AND arm_id IN (\${arm:sqlstring})
+  WHERE sweep = ${quoted('sweep')} AND task::text = ${quoted('task')} AND arm_id IN (${quoted('arm')})
 ), lengths AS (
   SELECT rank, context_tokens,
          lag(context_tokens, 1, 0) OVER (ORDER BY rank) AS shorter_tokens,
@@ -41,20 +32,21 @@ const SQUARES = `WITH squares AS (
   FROM lengths
 )`;
 
-const LENGTH_LABEL = `CASE WHEN context_tokens >= 1024 AND context_tokens % 1024 = 0 THEN (context_tokens / 1024)::text || 'k' ELSE context_tokens::text END`;
+/** What stands instead of a number. */
+const WITHOUT_NUMBERS = `CASE WHEN diverged > 0 THEN 'div' WHEN failed > 0 THEN 'fail' WHEN infeasible > 0 THEN 'oom' ELSE '·' END`;
 
-const VALUES = `${SQUARES}
+const TEXTS = `${SQUARES}
 SELECT line, name, value FROM (
   SELECT 0 AS line, 0 AS rank, 'v00' AS name, 'depth %' AS value FROM squares
   UNION
-  SELECT line, 0, 'v00', trim_scale(round((depth * 100)::numeric, 1))::text FROM squares
+  SELECT line, 0, 'v00', ${DEPTH_LABEL} FROM squares
   UNION
-  SELECT 0, rank, 'v' || lpad(rank::text, 2, '0'), ${LENGTH_LABEL} FROM lengths
+  SELECT 0, rank, ${columnName('v')}, ${LENGTH_LABEL} FROM lengths
   UNION
-  SELECT line, rank, 'v' || lpad(rank::text, 2, '0'),
+  SELECT line, rank, ${columnName('v')},
          CASE WHEN entropy IS NOT NULL
                 THEN to_char(entropy, 'FM990.00') || CASE WHEN entropy_is_first THEN '~' ELSE '' END || CASE WHEN cells > n OR diverged > 0 THEN '*' ELSE '' END
-              WHEN diverged > 0 THEN 'div' WHEN failed > 0 THEN 'fail' WHEN infeasible > 0 THEN 'oom' ELSE '·' END
+              ELSE ${WITHOUT_NUMBERS} END
   FROM squares
 ) AS cells
 ORDER BY line, rank`;
@@ -64,60 +56,49 @@ const edge = (side: 'left' | 'right', ink: string): string =>
 
 const STYLES = `${SQUARES}
 SELECT line, name, value FROM (
-  SELECT line, rank, 's' || lpad(rank::text, 2, '0') AS name,
+  SELECT line, rank, ${columnName('s')} AS name,
          json_strip_nulls(json_build_object(
-           'background', CASE WHEN recall IS NOT NULL THEN ${backgroundSql('recall')} END,
-           'color', CASE WHEN recall IS NOT NULL THEN ${inkSql('recall')} END,
+           'background', CASE WHEN score IS NOT NULL THEN ${backgroundSql('score')} END,
+           'color', CASE WHEN score IS NOT NULL THEN ${inkSql('score')} END,
            'borderLeft', ${edge('left', 'ink')},
            'borderRight', ${edge('right', 'ink')}
          ))::text AS value
-  FROM (SELECT *, coalesce(${inkSql('recall')}, '#808080') AS ink FROM squares JOIN edges USING (rank)) AS inked
+  FROM (SELECT *, coalesce(${inkSql('score')}, '#808080') AS ink FROM squares JOIN edges USING (rank)) AS inked
   UNION ALL
-  SELECT 0, rank, 's' || lpad(rank::text, 2, '0'),
+  SELECT 0, rank, ${columnName('s')},
          json_strip_nulls(json_build_object('fontWeight', 'bold', 'borderLeft', ${edge('left', `'#808080'`)}, 'borderRight', ${edge('right', `'#808080'`)}))::text
   FROM edges
 ) AS styles
 ORDER BY line, rank`;
 
-const KEY = 'line\\name';
+const TOOLTIPS = `${SQUARES}
+SELECT line, ${columnName('t')} AS name, concat_ws(' | ',
+  context_tokens || ' tokens, depth ' || ${DEPTH_LABEL} || ' %',
+  CASE WHEN n > 0 THEN 'recall ' || round((score * 100)::numeric) || ' %: ' || trim_scale(round(score_total::numeric, 2)) || ' of n = ' || n || ' (' || criterion || ')' ELSE 'n = 0' END,
+  'entropy ' || to_char(entropy, 'FM990.000') || ' nats, ' || CASE WHEN entropy_is_first THEN 'first answer row' ELSE 'generated rows' END,
+  'NLL ' || to_char(nll_per_token, 'FM990.000') || ' nats a token',
+  'attention on the needle ' || to_char(needle_mass * 100, 'FM990.00') || ' %',
+  CASE WHEN diverged > 0 THEN diverged || ' diverged' END,
+  CASE WHEN failed > 0 THEN failed || ' quarantined' END,
+  CASE WHEN infeasible > 0 THEN infeasible || ' out of memory' END,
+  CASE WHEN planned > 0 THEN planned || ' to do' END) AS value
+FROM squares
+ORDER BY line, rank`;
 
-const matrix = (refId: string) => ({
-  id: 'groupingToMatrix',
-  filter: { id: 'byRefId', options: refId },
-  options: { columnField: 'name', rowField: 'line', valueField: 'value', emptyValue: 'null' },
-});
-
-export function needleHeatmap(): PanelBuilder {
-  const panel = new PanelBuilder()
-    .title('Needle recall (colour) and attention entropy (number): $arm')
-    .description(
-      'Each square is one context length (x, tokens) and needle depth (y, per cent), over all seeds. ' +
-        'Colour: share of needles retrieved by exact match, from dark violet (0 %) over teal (50 %) to yellow (100 %). ' +
+export const needleHeatmap = (id: number): PanelBuilder =>
+  heatmapTable(
+    {
+      id, title: 'Needle recall (colour) and attention entropy (number): $arm', unit: 'string', empty: '', width: 12, height: 10,
+      description:
+        'Each square is one context length (x, tokens) and needle depth (y, per cent), over all seeds. ' +
+        'Colour: recall, the mean score under the criterion of the task, from dark violet (0 %) over teal (50 %) to yellow (100 %). ' +
         'Number: mean attention entropy in nats; ~ the entropy of the first answer row, where nothing was generated; ' +
         '* some seeds have no numbers. Without numbers: div (diverged), fail (quarantined), oom (out of memory), · (planned). ' +
         'Dashed line: end of the continual-pretrain length (none where not continued). Dotted line: end of the trained context of the base (L0). ' +
-        'Double line: both are the same.',
-    )
-    .datasource(DATA_SOURCE)
-    .unit('string')
-    .noValue('')
+        'Double line: both are the same. The corner of a square opens n, criterion, NLL and needle mass.',
+    },
+    { texts: TEXTS, styles: STYLES, tooltips: TOOLTIPS },
+  )
     .repeat('arm')
     .repeatDirection('h')
-    .maxPerRow(2)
-    .height(10)
-    .span(12)
-    .showHeader(false)
-    .filterable(false)
-    .minWidth(40)
-    .withTarget(sqlTarget('A', VALUES))
-    .withTarget(sqlTarget('B', STYLES))
-    .withTransformation(matrix('A'))
-    .withTransformation(matrix('B'))
-    .withTransformation({ id: 'joinByField', options: { byField: KEY, mode: 'outer' } })
-    .overrideByRegexp('/^(line.name|s\\d\\d)$/', [{ id: 'custom.hideFrom', value: { viz: true, legend: true, tooltip: true } }])
-    .overrideByRegexp('/^v\\d\\d$/', [{ id: 'custom.align', value: 'center' }]);
-  for (let rank = 1; rank <= LONGEST_RANK; rank += 1) {
-    panel.overrideByName(rankName('v', rank), [{ id: 'custom.styleField', value: rankName('s', rank) }]);
-  }
-  return panel;
-}
+    .maxPerRow(2);

@@ -288,6 +288,20 @@ export interface SlotPool {
   close(): Promise<void>;
 }
 
+/** What Temporal says of a task queue at one moment. */
+export interface QueueSample {
+  readonly queue: string;
+  readonly kind: 'workflow' | 'activity';
+  /** Tasks that wait, about. */
+  readonly backlog: number;
+  /** Of the oldest task that waits; 0 where none does. */
+  readonly backlogAgeSeconds: number;
+  readonly addedPerSecond: number;
+  readonly dispatchedPerSecond: number;
+  /** Processes that asked for work within the last minutes. */
+  readonly pollers: number;
+}
+
 /** What Temporal knows of running workflows. */
 export interface Executions {
   /** Those of the workflow ids that are running now. */

@@ -3,15 +3,19 @@
  * shortest text that names the double, so they are stored exactly. (Prisma's own lists of floats lose the last bits.)
  */
 import { deflateRawSync } from 'node:zlib';
-import type { CellKey } from '../domain/ids.js';
+import type { ArmId, CellKey } from '../domain/ids.js';
 import type { AttentionNumbers, CellResult, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Client } from './database.js';
 import { headEnvelope } from './headEnvelope.js';
+import { addRetrieval } from './retrievalHeads.js';
 
 type Keyed<Numbers> = Numbers & { readonly key: CellKey };
 
-/** @param first keys whose measurement is new: what others measured first keeps its numbers */
-export async function insertNumbers(transaction: Client, first: readonly CellKey[], results: readonly CellResult[]): Promise<void> {
+/**
+ * @param first keys whose measurement is new: what others measured first keeps its numbers
+ * @param arm of the shard that they were measured for
+ */
+export async function insertNumbers(transaction: Client, first: readonly CellKey[], results: readonly CellResult[], arm: ArmId): Promise<void> {
   const isFirst = new Set(first);
   const needles: Keyed<NeedleNumbers>[] = [];
   const perplexities: Keyed<PerplexityNumbers>[] = [];
@@ -23,7 +27,10 @@ export async function insertNumbers(transaction: Client, first: readonly CellKey
     else if ('perplexity' in result) perplexities.push({ key, ...result.perplexity });
     else attentions.push({ key, ...result.attention });
   }
-  if (needles.length > 0) await insertNeedles(transaction, needles);
+  if (needles.length > 0) {
+    await insertNeedles(transaction, needles);
+    await addRetrieval(transaction, arm, needles);
+  }
   if (perplexities.length > 0) await insertPerplexities(transaction, perplexities);
   if (attentions.length > 0) await insertAttentions(transaction, attentions);
 }

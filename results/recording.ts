@@ -75,7 +75,7 @@ async function insertMeasurements(transaction: Client, row: ShardRow, place: Pla
     ORDER BY r.key
     ON CONFLICT (cell_key) DO NOTHING
     RETURNING cell_key AS key`;
-  await insertNumbers(transaction, inserted.map(({ key }) => key), results);
+  await insertNumbers(transaction, inserted.map(({ key }) => key), results, row.armId);
 }
 
 const tokenDigestOf = (result: Evaluated): string => {

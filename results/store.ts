@@ -6,7 +6,7 @@ import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Elsewhere, Failure, Page } from '../domain/orchestration.js';
 import type { Plan, PlanClasses } from '../domain/plan.js';
-import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
+import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, QueueSample, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
 import type { CellRow, CellsWanted, DivergenceRow, SweepHead, SweepRows } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { ShardState, SweepEndState } from '../domain/states.js';
@@ -23,6 +23,7 @@ import { heldElsewhere } from './elsewhere.js';
 import { heartbeatWorker, loseWorker, registerWorker, unregisterWorker, workerProcesses } from './registry.js';
 import { retryCells } from './retry.js';
 import { prunable, prune, type Prunable } from './pruning.js';
+import { deviceClassesInUse, saveQueueSamples } from './queueSamples.js';
 import { rescore } from './rescoring.js';
 import { cellPages, sweepHead, sweepRows } from './rows.js';
 import { failShard, finishShard } from './shardEnd.js';
@@ -143,6 +144,15 @@ export class PrismaStore implements Store {
   }
   loseWorker(worker: string): Promise<HeldShard[]> {
     return this.database.write((transaction) => loseWorker(transaction, worker));
+  }
+
+  /** Device classes whose queues may hold work. */
+  deviceClassesInUse(): Promise<string[]> {
+    return this.database.read((client) => deviceClassesInUse(client));
+  }
+
+  saveQueueSamples(samples: readonly QueueSample[]): Promise<void> {
+    return this.database.write((transaction) => saveQueueSamples(transaction, samples));
   }
 
   status(sweep: SweepId): Promise<SweepStatus | null> {

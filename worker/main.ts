@@ -26,6 +26,7 @@ import { openStore } from '../results/store.js';
 import { classOf, openEvaluation, type CommonOptions } from './evaluationWorker.js';
 import { temporalExecutions } from './executions.js';
 import { reportDeadNeighbours } from './neighbours.js';
+import { startQueueSampler } from './queueSampler.js';
 import { chooseSlots } from './slots.js';
 
 interface Options {
@@ -87,12 +88,14 @@ async function run(options: Options): Promise<void> {
   const executions = temporalExecutions(new Client({ connection, namespace }));
   for (const worker of await reportDeadNeighbours(store, executions)) console.error(`worker ${worker} of this machine is gone; its shards go on`);
   const control = options.control ? [await controlWorker(common, store, executions)] : [];
+  const sampler = options.control ? startQueueSampler(store, connection, namespace) : null;
   const evaluation = await openEvaluation(common, store, executions, options);
   const drained = stop.drainInstead([...control, ...(evaluation?.workers ?? [])]);
   process.send?.({ kind: 'ready' });
   try {
     await Promise.all([...control.map((worker) => worker.run()), evaluation?.run(drained)]);
   } finally {
+    sampler?.stop();
     await evaluation?.close();
     await store.close();
     await connection.close();

@@ -229,10 +229,28 @@ ALTER TABLE perplexity_results
   ADD COLUMN nll_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_of_64(nll)) STORED,
   ADD COLUMN byte_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_of_64(token_bytes::real[])) STORED;
 
+-- How often each head of an arm retrieves: needle cells first measured for it, in whichever sweep, from here on.
+CREATE TABLE retrieval_heads (
+    arm_id TEXT NOT NULL,
+    layers INTEGER NOT NULL,
+    head_count INTEGER NOT NULL,
+    cells INTEGER NOT NULL,
+    totals DOUBLE PRECISION[],
+
+    CONSTRAINT retrieval_heads_pkey PRIMARY KEY (arm_id)
+) WITH (fillfactor = 50);
+
 -- How far heads differ; rows of before say nothing of it.
 ALTER TABLE attention_distributions ADD COLUMN heads_p10 DOUBLE PRECISION[], ADD COLUMN heads_p90 DOUBLE PRECISION[];
 
 -- Views: columns are added at the end, never renamed.
+
+CREATE VIEW reporting.tasks AS
+SELECT s.id AS sweep, t.nth::int - 1 AS task, t.task ->> 'kind' AS kind, t.task ->> 'criterion' AS criterion
+FROM sweeps s
+JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+CROSS JOIN LATERAL jsonb_array_elements(r.tasks) WITH ORDINALITY AS t(task, nth);
+COMMENT ON VIEW reporting.tasks IS 'One row per task of the current revision of a sweep; criterion is null but for needle tasks.';
 
 CREATE OR REPLACE VIEW reporting.needle_heatmap AS
 SELECT s.sweep_id AS sweep,
@@ -256,7 +274,7 @@ SELECT s.sweep_id AS sweep,
        s.diverged::bigint AS diverged,
        s.infeasible::bigint AS infeasible,
        s.failed::bigint AS failed,
-       r.tasks -> s.task ->> 'criterion' AS criterion,
+       t.criterion,
        (c.total / nullif(s.measured + s.diverged, 0))::float8 AS score,
        c.total::float8 AS score_total,
        c.passes::bigint AS passes,
@@ -265,12 +283,11 @@ SELECT s.sweep_id AS sweep,
        c.entropy_first::float8 AS entropy_first_total_of_passes
 FROM needle_squares s
 JOIN arms a ON a.sweep_id = s.sweep_id AND a.arm_id = s.arm_id
-JOIN sweeps w ON w.id = s.sweep_id
-JOIN revisions r ON r.sweep_id = w.id AND r.number = w.revision
+LEFT JOIN reporting.tasks t ON t.sweep = s.sweep_id AND t.task = s.task
 CROSS JOIN LATERAL (
-  SELECT CASE r.tasks -> s.task ->> 'criterion' WHEN 'tokenRecall' THEN s.token_recall WHEN 'stringRecall' THEN s.string_recall ELSE s.exact_matches END AS total,
-         CASE r.tasks -> s.task ->> 'criterion' WHEN 'stringRecall' THEN s.string_matches ELSE s.exact_matches END AS passes,
-         CASE r.tasks -> s.task ->> 'criterion' WHEN 'stringRecall' THEN s.entropy_first_of_string_matches ELSE s.entropy_first_of_exact_matches END AS entropy_first
+  SELECT CASE t.criterion WHEN 'tokenRecall' THEN s.token_recall WHEN 'stringRecall' THEN s.string_recall ELSE s.exact_matches END AS total,
+         CASE t.criterion WHEN 'stringRecall' THEN s.string_matches ELSE s.exact_matches END AS passes,
+         CASE t.criterion WHEN 'stringRecall' THEN s.entropy_first_of_string_matches ELSE s.entropy_first_of_exact_matches END AS entropy_first
 ) AS c;
 COMMENT ON VIEW reporting.needle_heatmap IS 'One row per square of a heat map: arm x task x context length x depth, over the seeds of the grid (origin grid: cells of refinement and audit are in needle_cells alone), kept by triggers. n counts cells with an answer (measured, diverged). passed and recall are exact match; score (mean over n) and score_total are by the criterion of the task, passes counts cells whose score is 1. entropy is the mean of entropy, or of entropy_first where some cell has no entropy (entropy_is_first).';
 
@@ -407,6 +424,20 @@ LEFT JOIN (
 ) AS b ON b.leased_by = w.id;
 COMMENT ON VIEW reporting.workers IS 'One row per registered worker process; one whose heartbeat is old is gone. busy_slots are shards that it holds, predicted_peak_bytes the sum of their predicted peaks.';
 
+CREATE VIEW reporting.retrieval_heads AS
+SELECT a.sweep_id AS sweep,
+       a.arm_id,
+       a.ordinal AS arm_ordinal,
+       a.label AS arm,
+       ((t.place - 1) / h.head_count)::int AS layer,
+       ((t.place - 1) % h.head_count)::int AS head,
+       h.cells,
+       t.total / h.cells AS score
+FROM arms a
+JOIN retrieval_heads h ON h.arm_id = a.arm_id
+CROSS JOIN LATERAL unnest(h.totals) WITH ORDINALITY AS t(total, place);
+COMMENT ON VIEW reporting.retrieval_heads IS 'One row per head of an arm: mean retrieval score over the needle cells that were first measured for the arm, in whichever sweep, since these totals are kept. Layers and heads count from 0.';
+
 CREATE VIEW reporting.progress_minutes AS
 SELECT sweep_id AS sweep, minute, cells, tokens FROM progress_minutes;
 COMMENT ON VIEW reporting.progress_minutes IS 'Cells of a sweep that ended within a minute (also those that another sweep measured for it), and prompt tokens of those with numbers.';
@@ -416,8 +447,32 @@ SELECT queue, kind, sampled_at, backlog, backlog_age_seconds, added_per_second, 
 COMMENT ON VIEW reporting.queue_samples IS 'What Temporal said of a task queue, every 30 s while a control worker lives: tasks that wait (about), the age of the oldest, tasks added and handed out a second, pollers of the last minutes.';
 
 CREATE VIEW reporting.store AS
-SELECT pg_database_size(current_database()) AS bytes;
-COMMENT ON VIEW reporting.store IS 'One row: bytes of the database, indexes and catalog included.';
+SELECT pg_database_size(current_database()) AS bytes,
+       pg_size_bytes(nullif(current_setting('ropesweep.size_limit', true), ''))::float8 AS limit_bytes;
+COMMENT ON VIEW reporting.store IS 'One row: bytes of the database, indexes and catalog included, and what it may take: null until somebody says it, ALTER DATABASE ... SET ropesweep.size_limit = ''500 GB''.';
+
+CREATE OR REPLACE VIEW reporting.sweeps AS
+SELECT s.id AS sweep,
+       s.state::text AS state,
+       s.revision,
+       s.created_at,
+       s.updated_at,
+       coalesce(p.planned + p.measured + p.diverged + p.infeasible + p.failed, 0) AS total_cells,
+       coalesce(p.planned, 0) AS planned_cells,
+       coalesce(p.measured, 0) AS measured_cells,
+       coalesce(p.diverged, 0) AS diverged_cells,
+       coalesce(p.infeasible, 0) AS infeasible_cells,
+       coalesce(p.failed, 0) AS failed_cells,
+       r.device_class,
+       r.dtype,
+       r.engine_version,
+       r.mix_fingerprints::text AS mix_fingerprints,
+       s.reason,
+       s.concurrency,
+       s.priority
+FROM sweeps s
+JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+LEFT JOIN sweep_progress p ON p.sweep_id = s.id;
 
 -- Work by cost and when it ends, as `ropesweep watch` computes it (results/live.ts, cli/live/rates.ts): the same figures.
 CREATE VIEW reporting.sweep_work AS

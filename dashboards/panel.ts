@@ -1,0 +1,109 @@
+/**
+ * What every panel has, in one place: what it shows, what that means, its unit, what stands there when there is nothing, and
+ * the data source variable.
+ */
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
+import { LegendDisplayMode, LegendPlacement, ReduceDataOptionsBuilder, ScaleDistribution, ScaleDistributionConfigBuilder, SortOrder, TooltipDisplayMode, VisibilityMode, VizLegendOptionsBuilder, VizTooltipOptionsBuilder } from '@grafana/grafana-foundation-sdk/common';
+import type { DynamicConfigValue, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
+import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
+import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+import { PanelBuilder as TrendBuilder } from '@grafana/grafana-foundation-sdk/trend';
+import { PanelBuilder as XyBuilder, SeriesMapping, XYShowMode } from '@grafana/grafana-foundation-sdk/xychart';
+import { armOverrides, COLOURS, fixedColour } from './palette.js';
+import { DATA_SOURCE, sqlTarget, type SqlFormat } from './sqlTarget.js';
+
+export interface Description {
+  /** Unique within its dashboard, and never given to another panel: links and alerts name it. */
+  readonly id: number;
+  /** What it shows. */
+  readonly title: string;
+  /** What that means, with units, and when there is nothing to show. */
+  readonly description: string;
+  readonly unit: string;
+  /** Shown where there is nothing. */
+  readonly empty?: string;
+  /** Of 24. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the panel builders of the SDK have in common. */
+interface AnyPanelBuilder extends Builder<Panel> {
+  id(id: number): this;
+  title(title: string): this;
+  description(description: string): this;
+  unit(unit: string): this;
+  noValue(text: string): this;
+  datasource(source: typeof DATA_SOURCE): this;
+  height(height: number): this;
+  span(width: number): this;
+  withTarget(target: Builder<Dataquery>): this;
+}
+
+const described = <B extends AnyPanelBuilder>(builder: B, { id, title, description, unit, empty, width, height }: Description, queries: readonly string[], format: SqlFormat): B => {
+  const panel = builder.id(id).title(title).description(description).unit(unit).noValue(empty ?? '-').datasource(DATA_SOURCE).height(height).span(width);
+  for (const [index, sql] of queries.entries()) panel.withTarget(sqlTarget(String.fromCharCode(65 + index), sql, format));
+  return panel;
+};
+
+const bottomLegend = () => new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).showLegend(true);
+const tooltipOfAll = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.None);
+
+/** @param queries targets A, B, ... */
+export const table = (description: Description, ...queries: readonly string[]): TableBuilder => described(new TableBuilder(), description, queries, 'table');
+
+/** One row of figures: a figure a column, named by the column. */
+export const stat = (description: Description, sql: string): StatBuilder =>
+  described(new StatBuilder(), description, [sql], 'table').reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('/.*/').values(false));
+
+/** @param sql columns time, metric, value */
+export const overTime = (description: Description, sql: string): TimeSeriesBuilder =>
+  described(new TimeSeriesBuilder(), description, [sql], 'time_series').legend(bottomLegend()).tooltip(tooltipOfAll()).fillOpacity(10).showPoints(VisibilityMode.Auto).spanNulls(false);
+
+/** Columns x, series, value -> one column of x and one a series: what xy charts and trends draw. */
+const toColumns = (x: string) => ({ id: 'groupingToMatrix', options: { rowField: x, columnField: 'series', valueField: 'value', emptyValue: 'null' } });
+const matrixKey = (x: string): string => `${x}\\series`;
+
+/** Curves of arms over a length, which is doubled from one to the next. @param sql columns x, series (`01 none`), value, ordered by x, series */
+export function curves(description: Description, { x, xTitle, yTitle, logY = false }: { readonly x: string; readonly xTitle: string; readonly yTitle: string; readonly logY?: boolean }, sql: string): XyBuilder {
+  const panel = described(new XyBuilder(), description, [sql], 'table')
+    .mapping(SeriesMapping.Auto)
+    .show(XYShowMode.PointsAndLines)
+    .pointSize({ fixed: 5 })
+    .lineWidth(2)
+    .axisLabel(yTitle)
+    .legend(bottomLegend())
+    .tooltip(tooltipOfAll())
+    .withTransformation(toColumns(x));
+  if (logY) panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2));
+  for (const { regexp, properties } of armOverrides()) panel.overrideByRegexp(regexp, properties);
+  return panel.overrideByName(matrixKey(x), [
+    { id: 'unit', value: 'none' },
+    { id: 'displayName', value: xTitle },
+    { id: 'custom.axisLabel', value: xTitle },
+    { id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } },
+  ]);
+}
+
+/** A mean with the envelope of its heads, over a linear axis. @param sql columns x, series (mean, p10, p90), value, ordered by x */
+export function envelope(description: Description, { x, xTitle }: { readonly x: string; readonly xTitle: string }, sql: string): TrendBuilder {
+  return described(new TrendBuilder(), description, [sql], 'table')
+    .xField(matrixKey(x))
+    .showPoints(VisibilityMode.Never)
+    .legend(bottomLegend())
+    .tooltip(tooltipOfAll())
+    .withTransformation(toColumns(x))
+    .overrideByName(matrixKey(x), [{ id: 'custom.axisLabel', value: xTitle }, { id: 'displayName', value: xTitle }])
+    .overrideByName('mean', [fixedColour(COLOURS.vermilion), { id: 'custom.lineWidth', value: 2 }])
+    .overrideByName('p10', [fixedColour(COLOURS.blue)])
+    .overrideByName('p90', [fixedColour(COLOURS.blue), { id: 'custom.fillBelowTo', value: 'p10' }, { id: 'custom.fillOpacity', value: 20 }]);
+}
+
+/** Properties of a column. */
+export const column = (unit: string, decimals?: number): DynamicConfigValue[] => [{ id: 'unit', value: unit }, ...(decimals === undefined ? [] : [{ id: 'decimals', value: decimals }])];
+
+/** A column whose text leads to an address, which may name other columns of the row. */
+export const link = (title: string, url: string): DynamicConfigValue => ({ id: 'links', value: [{ title, url, targetBlank: url.startsWith('${') }] });
+
+export const hidden: DynamicConfigValue = { id: 'custom.hideFrom', value: { viz: true, legend: true, tooltip: true } };
