@@ -99,13 +99,13 @@ WHERE limit_bytes IS NOT NULL`,
     summary: 'Shards on {{ .Labels.worker }} have ended for lack of memory in the last quarter of an hour.',
     sql: `SELECT worker, count(*) AS attempts
 FROM reporting.attempts
-WHERE leased_at > now() - interval '1 day' AND ended_at > now() - interval '15 minutes' AND code = 'OUT_OF_MEMORY'
+WHERE ended_at > now() - interval '15 minutes' AND code = 'OUT_OF_MEMORY'
 GROUP BY worker
 UNION ALL
 SELECT worker, 0 FROM reporting.workers w
 WHERE NOT EXISTS (
   SELECT FROM reporting.attempts t
-  WHERE t.worker = w.worker AND t.leased_at > now() - interval '1 day' AND t.ended_at > now() - interval '15 minutes' AND t.code = 'OUT_OF_MEMORY')`,
+  WHERE t.worker = w.worker AND t.ended_at > now() - interval '15 minutes' AND t.code = 'OUT_OF_MEMORY')`,
     limit: 0,
     pending: '0s',
     severity: 'warning',

@@ -1,7 +1,7 @@
 /** Attention: where each arm looks, how far that is from the trained pattern, and how spread. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard } from './dashboard.js';
-import { armSeries, COLOURS, fixedColour } from './palette.js';
+import { numbered, COLOURS, fixedColour } from './palette.js';
 import { column, curves, envelope, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { armsVariable, attentionLengthVariable, axisVariable, sweepVariable, taskVariable } from './variables.js';
@@ -24,7 +24,7 @@ ORDER BY arm_ordinal, context_tokens, 3`;
 
 const TABLE = `SELECT "Arm", "Context length", reference AS "Reference", of_mean AS "JS of the mean", mean_of_heads AS "Mean JS of heads" FROM (${DIVERGENCES}) AS d`;
 
-const ENTROPY = `SELECT DISTINCT context_tokens, arm_ordinal, ${armSeries('arm_ordinal', 'arm')} AS series, entropy AS value
+const ENTROPY = `SELECT DISTINCT context_tokens, arm_ordinal, ${numbered('arm_ordinal + 1', 'arm')} AS series, entropy AS value
 FROM reporting.attention
 WHERE ${CELLS} AND entropy IS NOT NULL
 ORDER BY context_tokens, arm_ordinal`;
@@ -38,7 +38,7 @@ FROM (
          sum(entropy_first_total_of_passes) AS passed_total, sum(entropy_first_total) - sum(entropy_first_total_of_passes) AS failed_total
   FROM reporting.needle_heatmap WHERE ${NEEDLES} GROUP BY context_tokens
 ) AS h
-CROSS JOIN LATERAL (VALUES ('1 passing', passed_total, passes), ('2 failing', failed_total, fails)) AS s(series, total, cells)
+CROSS JOIN LATERAL (VALUES ('01 passing', passed_total, passes), ('02 failing', failed_total, fails)) AS s(series, total, cells)
 WHERE s.cells > 0
 ORDER BY context_tokens, s.series`;
 
@@ -80,8 +80,8 @@ export const attentionDashboard = (): Dashboard =>
         { x: 'context_tokens', xTitle: 'Context length, tokens', yTitle: 'Entropy, nats' },
         SPLIT,
       )
-        .overrideByName('1 passing', [fixedColour(COLOURS.blue)])
-        .overrideByName('2 failing', [fixedColour(COLOURS.vermilion), { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } }]),
+        .overrideByName('01 passing', [fixedColour(COLOURS.blue)])
+        .overrideByName('02 failing', [fixedColour(COLOURS.vermilion), { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } }]),
       table(
         { id: 5, title: 'Retrieval heads of each arm', unit: 'none', empty: 'no heads were stored', width: 24, height: 10,
           description: 'The ten heads whose most attended key most often lies in the needle and holds the token that the row predicts (Wu et al. 2024): mean share of answer rows, over the needle cells that were first measured for this arm, in whichever sweep, since these sums are kept. Layers and heads count from 0.' },

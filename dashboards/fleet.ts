@@ -1,7 +1,7 @@
 /** Fleet: workers and what they hold, queues and what waits in them. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard } from './dashboard.js';
-import { COLOURS, fixedColour } from './palette.js';
+import { numbered } from './palette.js';
 import { column, overTime, stat, table } from './panel.js';
 
 export const FLEET = { uid: 'ropesweep-fleet', panels: { workers: 2, memory: 3, backlog: 4, store: 10 } } as const;
@@ -25,29 +25,32 @@ FROM reporting.workers
 WHERE memory_bytes IS NOT NULL
 ORDER BY 4 DESC, 1`;
 
-const sampled = (value: string): string => `SELECT $__timeGroupAlias(sampled_at, $__interval), queue || ', ' || kind AS metric, ${value} AS value
+const sampled = (value: string): string => `SELECT $__timeGroupAlias(sampled_at, $__interval), ${numbered('dense_rank() OVER (ORDER BY queue, kind)', `queue || ', ' || kind`)} AS metric, ${value} AS value
 FROM reporting.queue_samples
 WHERE $__timeFilter(sampled_at)
 GROUP BY 1, queue, kind
 ORDER BY 1, 2`;
 
-const FLOW = `SELECT $__timeGroupAlias(sampled_at, $__interval), queue || ', ' || kind || ': ' || s.flow AS metric, avg(s.rate) AS value
-FROM reporting.queue_samples
-CROSS JOIN LATERAL (VALUES ('added', added_per_second), ('handed out', dispatched_per_second)) AS s(flow, rate)
-WHERE $__timeFilter(sampled_at)
-GROUP BY 1, queue, kind, s.flow
+const FLOW = `SELECT "time", ${numbered('dense_rank() OVER (ORDER BY queue, kind, s.flow)', `queue || ', ' || kind || ': ' || s.flow`)} AS metric, s.value
+FROM (
+  SELECT $__timeGroupAlias(sampled_at, $__interval), queue, kind, avg(added_per_second) AS added, avg(dispatched_per_second) AS dispatched
+  FROM reporting.queue_samples
+  WHERE $__timeFilter(sampled_at)
+  GROUP BY 1, queue, kind
+) AS grouped
+CROSS JOIN LATERAL (VALUES ('added', added), ('handed out', dispatched)) AS s(flow, value)
 ORDER BY 1, 2`;
 
-const ATTEMPTS = `SELECT $__timeGroupAlias(ended_at, $__interval), coalesce(code, 'went well') AS metric, count(*) AS value
+const ATTEMPTS = `SELECT $__timeGroupAlias(ended_at, $__interval), ${numbered('dense_rank() OVER (ORDER BY code NULLS FIRST)', `coalesce(code, 'went well')`)} AS metric, count(*) AS value
 FROM reporting.attempts
 WHERE $__timeFilter(ended_at)
-GROUP BY 1, 2
+GROUP BY 1, code
 ORDER BY 1, 2`;
 
 const RECOVERIES = `SELECT worker AS "Worker", count(*) AS "Attempts", count(*) FILTER (WHERE lease > 1) AS "Of them retries", count(*) FILTER (WHERE code IS NOT NULL) AS "Failed",
        count(*) FILTER (WHERE code IS NOT NULL)::float8 / count(*) AS "Share failed", max(leased_at) AS "Latest"
 FROM reporting.attempts
-WHERE $__timeFilter(leased_at)
+WHERE $__timeFilter(ended_at)
 GROUP BY worker
 ORDER BY 4 DESC, 2 DESC, 1
 LIMIT 100`;
@@ -104,10 +107,10 @@ export const fleetDashboard = (): Dashboard =>
         { id: 8, title: 'Attempts at shards that ended, by how', unit: 'none', width: 12, height: 8,
           description: 'Attempts by the time of their end: went well, or the code of the error (docs/errors.md) after which the shard was tried again or quarantined.' },
         ATTEMPTS,
-      ).overrideByName('went well', [fixedColour(COLOURS.blue)]),
+      ),
       table(
         { id: 9, title: 'Attempts, retries and failures of each worker', unit: 'none', empty: 'no attempt in this time', width: 24, height: 8,
-          description: 'Attempts that began in the shown time. Retries: attempts at shards that somebody had before. The 100 workers with the most failures.' },
+          description: 'Attempts that ended in the shown time. Retries: attempts at shards that somebody had before. The 100 workers with the most failures.' },
         RECOVERIES,
       ).overrideByName('Share failed', column('percentunit', 1)).overrideByName('Latest', column('dateTimeAsIso')),
       stat(

@@ -1,7 +1,6 @@
 /** Sweep overview: how far a sweep is, how fast it goes, when it ends, what fails. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard } from './dashboard.js';
-import { COLOURS, fixedColour } from './palette.js';
 import { column, link, overTime, stat, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { sweepVariable } from './variables.js';
@@ -43,9 +42,9 @@ WHERE sweep = ${quoted('sweep')}
 ORDER BY leased_at, shard
 LIMIT 500`;
 
-/** Of the latest outcomes: all there are, but in a sweep where nearly everything fails. */
 const FAILURES = `SELECT state AS "State", code AS "Code", count(*) AS "Cells", max(at) AS "Latest", (array_agg(reason ORDER BY at DESC))[1] AS "Latest reason"
-FROM (SELECT * FROM reporting.outcomes WHERE sweep = ${quoted('sweep')} ORDER BY at DESC LIMIT 2000) AS latest
+FROM reporting.latest_outcomes
+WHERE sweep = ${quoted('sweep')}
 GROUP BY state, code
 ORDER BY 3 DESC, 2`;
 
@@ -84,13 +83,13 @@ export const overviewDashboard = (): Dashboard =>
       overTime(
         { id: OVERVIEW.panels.pace, title: 'Cells that ended, a second', unit: 'cps', width: 12, height: 8,
           description: 'Counted by the minute as cells get their state: measured, diverged, out of memory or failed; also those that another sweep measured for this one.' },
-        pace('cells', 'cells/s'),
-      ).interval('1m').overrideByName('cells/s', [fixedColour(COLOURS.blue)]),
+        pace('cells', '01 cells/s'),
+      ).interval('1m'),
       overTime(
         { id: 6, title: 'Prompt tokens of cells that got numbers, a second', unit: 'short', width: 12, height: 8,
           description: 'Context lengths of cells that were measured or diverged, by the minute. A prefix that several cells share counts in each.' },
-        pace('tokens', 'tokens/s'),
-      ).interval('1m').overrideByName('tokens/s', [fixedColour(COLOURS.orange)]),
+        pace('tokens', '02 tokens/s'),
+      ).interval('1m'),
       table(
         { id: 7, title: 'Shards that run now', unit: 'none', empty: 'no shard runs', width: 24, height: 8,
           description: 'Shards of the sweep that a worker holds, the longest running first, 500 at most. Share of tokens: of cells that ended, of all of the shard.' },
@@ -98,7 +97,7 @@ export const overviewDashboard = (): Dashboard =>
       ).overrideByName('Since', column('dateTimeAsIso')).overrideByName('Running', column('s')).overrideByName('Share of tokens', column('percentunit', 0)),
       table(
         { id: OVERVIEW.panels.failures, title: 'Cells without numbers, by reason', unit: 'none', empty: 'none', width: 24, height: 6,
-          description: 'Of the 2,000 latest: cells that ran out of memory (infeasible) or were quarantined after their attempts (failed), by error code (docs/errors.md). The counts of the first panel are exact.' },
+          description: 'Of the 2,000 latest of the store: cells that ran out of memory (infeasible) or were quarantined after their attempts (failed), by error code (docs/errors.md). The counts of the first panel are exact.' },
         FAILURES,
       ).overrideByName('Latest', column('dateTimeAsIso')),
       table(

@@ -1,8 +1,9 @@
 /**
- * Colours that people with any colour vision can tell apart (Okabe & Ito 2008), on light and dark.
+ * Colours that people with any colour vision can tell apart (Okabe & Ito 2008), on light and dark. Grafana's own palette is not
+ * of that kind, and colours can be given to names only.
  *
- * Series of arms are named with the arm's place first (`01 none`), so an arm has the same colour in every panel whichever
- * other arms are shown; from the ninth on lines are dashed.
+ * So series are named with their place first (`01 none`): an arm has the same colour in every panel whichever other arms are
+ * shown. From the ninth on lines are dashed, from the 17th dotted.
  */
 import type { DynamicConfigValue } from '@grafana/grafana-foundation-sdk/dashboard';
 
@@ -20,17 +21,17 @@ export type Colour = (typeof COLOURS)[keyof typeof COLOURS];
 
 export const fixedColour = (colour: Colour): DynamicConfigValue => ({ id: 'color', value: { mode: 'fixed', fixedColor: colour } });
 
-/** Arms that have a colour and line of their own. */
-const ARMS = 24;
+/** Series that have a colour and line of their own. */
+const SERIES = 24;
 const LINES = [{ fill: 'solid' }, { fill: 'dash', dash: [10, 10] }, { fill: 'dot', dash: [0, 10] }] as const;
 
-/** SQL: `01 none`, of an arm's ordinal (from 0) and label. */
-export const armSeries = (ordinal: string, label: string): string => `lpad((${ordinal} + 1)::text, 2, '0') || ' ' || ${label}`;
+/** SQL: `01 none`, of a place from 1 and a name. */
+export const numbered = (place: string, name: string): string => `lpad((${place})::text, 2, '0') || ' ' || ${name}`;
 
-/** Which series are arms, and how each is drawn. */
-export function armOverrides(): { readonly regexp: string; readonly properties: DynamicConfigValue[] }[] {
+/** How each of the numbered series is drawn. */
+export function numberedOverrides(): { readonly regexp: string; readonly properties: DynamicConfigValue[] }[] {
   const colours = Object.values(COLOURS);
-  return Array.from({ length: ARMS }, (_, place) => ({
+  return Array.from({ length: SERIES }, (_, place) => ({
     regexp: `/^${String(place + 1).padStart(2, '0')} /`,
     properties: [
       fixedColour(colours[place % colours.length] ?? COLOURS.grey),

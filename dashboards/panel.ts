@@ -3,14 +3,14 @@
  * the data source variable.
  */
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
-import { LegendDisplayMode, LegendPlacement, ReduceDataOptionsBuilder, ScaleDistribution, ScaleDistributionConfigBuilder, SortOrder, TooltipDisplayMode, VisibilityMode, VizLegendOptionsBuilder, VizTooltipOptionsBuilder } from '@grafana/grafana-foundation-sdk/common';
+import { BigValueColorMode, LegendDisplayMode, LegendPlacement, ReduceDataOptionsBuilder, ScaleDistribution, ScaleDistributionConfigBuilder, SortOrder, TooltipDisplayMode, VisibilityMode, VizLegendOptionsBuilder, VizTooltipOptionsBuilder } from '@grafana/grafana-foundation-sdk/common';
 import type { DynamicConfigValue, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { PanelBuilder as TrendBuilder } from '@grafana/grafana-foundation-sdk/trend';
 import { PanelBuilder as XyBuilder, SeriesMapping, XYShowMode } from '@grafana/grafana-foundation-sdk/xychart';
-import { armOverrides, COLOURS, fixedColour } from './palette.js';
+import { COLOURS, fixedColour, numberedOverrides } from './palette.js';
 import { DATA_SOURCE, sqlTarget, type SqlFormat } from './sqlTarget.js';
 
 export interface Description {
@@ -55,11 +55,19 @@ export const table = (description: Description, ...queries: readonly string[]): 
 
 /** One row of figures: a figure a column, named by the column. */
 export const stat = (description: Description, sql: string): StatBuilder =>
-  described(new StatBuilder(), description, [sql], 'table').reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('/.*/').values(false));
+  described(new StatBuilder(), description, [sql], 'table')
+    .colorMode(BigValueColorMode.None)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('/.*/').values(false));
 
-/** @param sql columns time, metric, value */
-export const overTime = (description: Description, sql: string): TimeSeriesBuilder =>
-  described(new TimeSeriesBuilder(), description, [sql], 'time_series').legend(bottomLegend()).tooltip(tooltipOfAll()).fillOpacity(10).showPoints(VisibilityMode.Auto).spanNulls(false);
+/** Points of a series at most: a day in steps of five minutes. */
+const POINTS = 300;
+
+/** @param sql columns time, metric (`01 name`), value */
+export function overTime(description: Description, sql: string): TimeSeriesBuilder {
+  const panel = described(new TimeSeriesBuilder(), description, [sql], 'time_series').legend(bottomLegend()).tooltip(tooltipOfAll()).fillOpacity(10).showPoints(VisibilityMode.Auto).spanNulls(false).maxDataPoints(POINTS);
+  for (const { regexp, properties } of numberedOverrides()) panel.overrideByRegexp(regexp, properties);
+  return panel;
+}
 
 /** Columns x, series, value -> one column of x and one a series: what xy charts and trends draw. */
 const toColumns = (x: string) => ({ id: 'groupingToMatrix', options: { rowField: x, columnField: 'series', valueField: 'value', emptyValue: 'null' } });
@@ -77,7 +85,7 @@ export function curves(description: Description, { x, xTitle, yTitle, logY = fal
     .tooltip(tooltipOfAll())
     .withTransformation(toColumns(x));
   if (logY) panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2));
-  for (const { regexp, properties } of armOverrides()) panel.overrideByRegexp(regexp, properties);
+  for (const { regexp, properties } of numberedOverrides()) panel.overrideByRegexp(regexp, properties);
   return panel.overrideByName(matrixKey(x), [
     { id: 'unit', value: 'none' },
     { id: 'displayName', value: xTitle },
@@ -94,7 +102,7 @@ export function envelope(description: Description, { x, xTitle }: { readonly x: 
     .legend(bottomLegend())
     .tooltip(tooltipOfAll())
     .withTransformation(toColumns(x))
-    .overrideByName(matrixKey(x), [{ id: 'custom.axisLabel', value: xTitle }, { id: 'displayName', value: xTitle }])
+    .overrideByName(matrixKey(x), [{ id: 'unit', value: 'none' }, { id: 'custom.axisLabel', value: xTitle }])
     .overrideByName('mean', [fixedColour(COLOURS.vermilion), { id: 'custom.lineWidth', value: 2 }])
     .overrideByName('p10', [fixedColour(COLOURS.blue)])
     .overrideByName('p90', [fixedColour(COLOURS.blue), { id: 'custom.fillBelowTo', value: 'p10' }, { id: 'custom.fillOpacity', value: 20 }]);

@@ -1,13 +1,13 @@
 /** Perplexity: what each arm loses with length. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard } from './dashboard.js';
-import { armSeries } from './palette.js';
+import { numbered } from './palette.js';
 import { column, curves, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { armsVariable, sweepVariable, taskVariable } from './variables.js';
 
 const CELLS = `sweep = ${quoted('sweep')} AND task::text = ${quoted('task')} AND arm_id IN (${quoted('arm')})`;
-const SERIES = armSeries('arm_ordinal', 'arm');
+const SERIES = numbered('arm_ordinal + 1', 'arm');
 
 /** Over documents: all tokens at once. */
 const PERPLEXITY = `SELECT context_tokens, ${SERIES} AS series, exp(sum(sum_nll) / sum(tokens)) AS value
@@ -50,7 +50,7 @@ export const perplexityDashboard = (): Dashboard =>
       ),
       curves(
         { id: 2, title: 'Loss by position in the document', unit: 'none', width: 12, height: 10,
-          description: 'Mean loss in nats of tokens whose context (tokens before the one they follow) lies in a bucket, drawn at its end; buckets double from 64, and what is left after the last whole 64 tokens is left out. Of one window from the start only (windows: first). It tells whether more context still helps.' },
+          description: 'Mean loss in nats of tokens whose context (tokens before them) lies in a bucket, drawn at its end; buckets double from 64, and what is left after the last whole 64 tokens is left out. Of one window from the start only (windows: first). It tells whether more context still helps.' },
         { x: 'to_tokens', xTitle: 'Context seen, up to tokens', yTitle: 'Loss, nats per token' },
         BY_POSITION,
       ),

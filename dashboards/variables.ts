@@ -52,7 +52,7 @@ export const attentionLengthVariable = (): Variable =>
     'length',
     'Context length',
     'Tokens of the cells whose distributions are shown.',
-    `SELECT context_tokens::text AS __text, context_tokens::text AS __value FROM (SELECT DISTINCT context_tokens FROM reporting.attention WHERE sweep = ${quoted('sweep')} AND task::text = ${quoted('task')}) AS lengths ORDER BY lengths.context_tokens DESC`,
+    `SELECT context_tokens::text AS __text, context_tokens::text AS __value FROM (SELECT DISTINCT context_tokens FROM reporting.attention WHERE sweep = ${quoted('sweep')} AND task::text = ${quoted('task')} AND entropy IS NOT NULL) AS lengths ORDER BY lengths.context_tokens DESC`,
   );
 
 export const axisVariable = (): Variable =>

@@ -51,7 +51,7 @@ CREATE TABLE queue_samples (
     CONSTRAINT queue_samples_pkey PRIMARY KEY (queue, kind, sampled_at)
 );
 CREATE INDEX queue_samples_sampled_at_idx ON queue_samples (sampled_at);
-CREATE INDEX shard_attempts_leased_at_idx ON shard_attempts (leased_at);
+CREATE INDEX shard_attempts_ended_at_idx ON shard_attempts (ended_at);
 
 -- Squares. Sums are decimal, so adding and taking away is exact in any order: a square without cells is gone, and a store that
 -- lost some cells has the numbers of one that never had them. The row of the sweep in sweep_progress is locked before (by the
@@ -219,15 +219,16 @@ FROM memberships m LEFT JOIN needle_results n ON n.cell_key = m.cell_key AND m.s
 WHERE m.task_kind = 'needle' AND m.origin = 'grid'
 GROUP BY m.sweep_id, m.arm_id, m.task, m.context_tokens, m.depth;
 
--- Losses of a prefix of any length from at most 63 of them: sums over the first 64, 128, 192, ... tokens.
-CREATE FUNCTION sums_of_64(numbers real[]) RETURNS double precision[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+-- Losses of contexts of 64, 128, 192, ... tokens (the first token of a context is not predicted): a context of any length needs
+-- at most 63 losses more.
+CREATE FUNCTION sums_by_64(numbers real[]) RETURNS double precision[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT coalesce(array_agg(total ORDER BY place), '{}')
   FROM (SELECT place, sum(number::float8) OVER (ORDER BY place) AS total FROM unnest(numbers) WITH ORDINALITY AS each(number, place)) AS running
-  WHERE place % 64 = 0
+  WHERE (place + 1) % 64 = 0
 $$;
 ALTER TABLE perplexity_results
-  ADD COLUMN nll_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_of_64(nll)) STORED,
-  ADD COLUMN byte_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_of_64(token_bytes::real[])) STORED;
+  ADD COLUMN nll_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_by_64(nll)) STORED,
+  ADD COLUMN byte_sums DOUBLE PRECISION[] GENERATED ALWAYS AS (sums_by_64(token_bytes::real[])) STORED;
 
 -- How often each head of an arm retrieves: needle cells first measured for it, in whichever sweep, from here on.
 CREATE TABLE retrieval_heads (
@@ -243,13 +244,20 @@ CREATE TABLE retrieval_heads (
 -- How far heads differ; rows of before say nothing of it.
 ALTER TABLE attention_distributions ADD COLUMN heads_p10 DOUBLE PRECISION[], ADD COLUMN heads_p90 DOUBLE PRECISION[];
 
+-- Tasks hold haystacks and documents: what views read of them, row by row, stands beside.
+CREATE FUNCTION brief_tasks(tasks jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object('kind', task -> 'kind', 'criterion', task -> 'criterion', 'windows', task -> 'windows', 'contextTokens', task -> 'contextTokens') ORDER BY nth), '[]')
+  FROM jsonb_array_elements(tasks) WITH ORDINALITY AS each(task, nth)
+$$;
+ALTER TABLE revisions ADD COLUMN brief_tasks JSONB GENERATED ALWAYS AS (brief_tasks(tasks)) STORED;
+
 -- Views: columns are added at the end, never renamed.
 
 CREATE VIEW reporting.tasks AS
 SELECT s.id AS sweep, t.nth::int - 1 AS task, t.task ->> 'kind' AS kind, t.task ->> 'criterion' AS criterion
 FROM sweeps s
 JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-CROSS JOIN LATERAL jsonb_array_elements(r.tasks) WITH ORDINALITY AS t(task, nth);
+CROSS JOIN LATERAL jsonb_array_elements(r.brief_tasks) WITH ORDINALITY AS t(task, nth);
 COMMENT ON VIEW reporting.tasks IS 'One row per task of the current revision of a sweep; criterion is null but for needle tasks.';
 
 CREATE OR REPLACE VIEW reporting.needle_heatmap AS
@@ -283,7 +291,9 @@ SELECT s.sweep_id AS sweep,
        c.entropy_first::float8 AS entropy_first_total_of_passes
 FROM needle_squares s
 JOIN arms a ON a.sweep_id = s.sweep_id AND a.arm_id = s.arm_id
-LEFT JOIN reporting.tasks t ON t.sweep = s.sweep_id AND t.task = s.task
+JOIN sweeps w ON w.id = s.sweep_id
+JOIN revisions r ON r.sweep_id = w.id AND r.number = w.revision
+CROSS JOIN LATERAL (SELECT r.brief_tasks -> s.task ->> 'criterion' AS criterion) AS t
 CROSS JOIN LATERAL (
   SELECT CASE t.criterion WHEN 'tokenRecall' THEN s.token_recall WHEN 'stringRecall' THEN s.string_recall ELSE s.exact_matches END AS total,
          CASE t.criterion WHEN 'stringRecall' THEN s.string_matches ELSE s.exact_matches END AS passes,
@@ -299,7 +309,7 @@ SELECT m.sweep_id AS sweep,
        m.cell_key,
        m.task,
        m.document,
-       r.tasks -> m.task -> 'windows' ->> 'kind' AS windows,
+       r.brief_tasks -> m.task -> 'windows' ->> 'kind' AS windows,
        shown.context_tokens,
        shown.tokens,
        shown.sum_nll,
@@ -312,21 +322,25 @@ JOIN sweeps s ON s.id = m.sweep_id
 JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
 JOIN perplexity_results p ON p.cell_key = m.cell_key AND m.state = 'measured'
 CROSS JOIN LATERAL (
-  -- One window from the start: every shorter context that the task shows is a prefix of it.
+  -- One window from the start: every shorter context that the task shows is a prefix of it. Whole arrays are read only where
+  -- a length is no multiple of 64.
   SELECT asked.context_tokens,
-         least(asked.context_tokens - 1, cardinality(p.nll)) AS tokens,
-         coalesce(p.nll_sums[rest.whole], 0) + (SELECT coalesce(sum(loss::float8), 0) FROM unnest(p.nll[rest.whole * 64 + 1:asked.context_tokens - 1]) AS loss) AS sum_nll,
-         nullif(coalesce(p.byte_sums[rest.whole]::bigint, 0)
-           + (SELECT coalesce(sum(bytes::bigint), 0) FROM unnest(p.token_bytes[rest.whole * 64 + 1:asked.context_tokens - 1]) AS bytes), 0)::numeric AS bytes
-  FROM jsonb_array_elements_text(r.tasks -> m.task -> 'contextTokens') AS listed(text)
+         had.tokens,
+         CASE WHEN had.whole = 0 THEN 0 ELSE p.nll_sums[had.whole] END
+           + CASE WHEN had.tokens + 1 = had.whole * 64 THEN 0 ELSE (SELECT coalesce(sum(loss::float8), 0) FROM unnest(p.nll[greatest(had.whole * 64, 1):had.tokens]) AS loss) END AS sum_nll,
+         CASE WHEN p.byte_count IS NOT NULL THEN
+           nullif(CASE WHEN had.whole = 0 THEN 0 ELSE p.byte_sums[had.whole] END
+             + CASE WHEN had.tokens + 1 = had.whole * 64 THEN 0 ELSE (SELECT coalesce(sum(bytes::bigint), 0) FROM unnest(p.token_bytes[greatest(had.whole * 64, 1):had.tokens]) AS bytes) END, 0)
+         END::numeric AS bytes
+  FROM jsonb_array_elements_text(r.brief_tasks -> m.task -> 'contextTokens') AS listed(text)
   CROSS JOIN LATERAL (SELECT listed.text::int AS context_tokens) AS asked
-  CROSS JOIN LATERAL (SELECT least(asked.context_tokens - 1, cardinality(p.nll)) / 64 AS whole) AS rest
-  WHERE r.tasks -> m.task -> 'windows' ->> 'kind' = 'first' AND asked.context_tokens <= m.context_tokens
+  CROSS JOIN LATERAL (SELECT least(asked.context_tokens - 1, p.token_count) AS tokens, (least(asked.context_tokens - 1, p.token_count) + 1) / 64 AS whole) AS had
+  WHERE r.brief_tasks -> m.task -> 'windows' ->> 'kind' = 'first' AND asked.context_tokens <= m.context_tokens
     -- Where an arm has a cell for every length (its table depends on it), each cell shows its own.
     AND (asked.context_tokens = m.context_tokens OR a.tables ? '*')
   UNION ALL
   SELECT m.context_tokens, p.token_count, p.sum_nll, p.byte_count
-  WHERE r.tasks -> m.task -> 'windows' ->> 'kind' <> 'first'
+  WHERE r.brief_tasks -> m.task -> 'windows' ->> 'kind' <> 'first'
 ) AS shown
 WHERE m.task_kind = 'perplexity';
 
@@ -341,21 +355,21 @@ SELECT m.sweep_id AS sweep,
        m.context_tokens,
        bucket.from_tokens,
        bucket.to_tokens,
-       bucket.to_tokens - bucket.from_tokens AS tokens,
-       p.nll_sums[bucket.to_tokens / 64] - coalesce(p.nll_sums[bucket.from_tokens / 64], 0) AS sum_nll
+       bucket.to_tokens - greatest(bucket.from_tokens, 1) AS tokens,
+       p.nll_sums[bucket.to_tokens / 64] - CASE WHEN bucket.from_tokens = 0 THEN 0 ELSE p.nll_sums[bucket.from_tokens / 64] END AS sum_nll
 FROM memberships m
 JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
 JOIN sweeps s ON s.id = m.sweep_id
 JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
 JOIN perplexity_results p ON p.cell_key = m.cell_key AND m.state = 'measured'
 CROSS JOIN LATERAL (
-  -- Halves, down to the first 64: the last bucket ends with the last whole 64 tokens.
-  SELECT CASE WHEN power = 6 THEN 0 ELSE (2 ^ (power - 1))::int END AS from_tokens, least((2 ^ power)::int, cardinality(p.nll_sums) * 64) AS to_tokens
-  FROM generate_series(6, 31) AS power
-  WHERE cardinality(p.nll_sums) * 64 > CASE WHEN power = 6 THEN 0 ELSE 2 ^ (power - 1) END
+  -- Doubling from 64; the last bucket ends with the last whole 64 tokens.
+  SELECT CASE WHEN power = 6 THEN 0 ELSE (2 ^ (power - 1))::int END AS from_tokens, least((2 ^ power)::bigint, whole.tokens)::int AS to_tokens
+  FROM (SELECT (p.token_count + 1) / 64 * 64 AS tokens) AS whole CROSS JOIN generate_series(6, 31) AS power
+  WHERE whole.tokens > CASE WHEN power = 6 THEN 0 ELSE 2 ^ (power - 1) END
 ) AS bucket
-WHERE m.task_kind = 'perplexity' AND r.tasks -> m.task -> 'windows' ->> 'kind' = 'first';
-COMMENT ON VIEW reporting.perplexity_by_position IS 'Loss by position in one window from the start of a document (windows = first): of tokens that have from_tokens to to_tokens - 1 tokens before the one they follow, buckets doubling from 64; what is left after the last whole 64 tokens is left out.';
+WHERE m.task_kind = 'perplexity' AND r.brief_tasks -> m.task -> 'windows' ->> 'kind' = 'first';
+COMMENT ON VIEW reporting.perplexity_by_position IS 'Loss by position in one window from the start of a document (windows = first): of tokens with from_tokens to to_tokens - 1 tokens before them, buckets doubling from 64; what is left after the last whole 64 tokens is left out.';
 
 CREATE OR REPLACE VIEW reporting.attention AS
 SELECT m.sweep_id AS sweep,
@@ -410,14 +424,45 @@ LEFT JOIN shards h ON h.id = m.shard_id
 WHERE m.state IN ('infeasible', 'failed');
 COMMENT ON VIEW reporting.outcomes IS 'One row per cell of a sweep without numbers: infeasible (out of memory) or failed (quarantined), with its reason; shard and worker are those that had it last.';
 
+-- As `ropesweep watch` reads them: by time, so that a sweep where nearly everything fails costs no more than another.
+CREATE VIEW reporting.latest_outcomes AS
+SELECT m.sweep_id AS sweep,
+       a.label AS arm,
+       o.cell_key,
+       m.task,
+       m.task_kind::text AS task_kind,
+       m.context_tokens,
+       m.depth,
+       m.seed,
+       m.document,
+       o.state::text AS state,
+       o.code,
+       o.reason,
+       o.attempts,
+       o.at,
+       m.shard_id AS shard,
+       h.leased_by AS worker
+FROM (SELECT * FROM outcomes ORDER BY at DESC LIMIT 2000) AS o
+CROSS JOIN LATERAL (SELECT * FROM memberships c WHERE c.cell_key = o.cell_key AND c.state IN ('infeasible', 'failed') OFFSET 0) AS m
+JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
+JOIN sweeps s ON s.id = m.sweep_id
+JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision AND r.device_class = o.device_class AND r.engine_version = o.engine_version
+LEFT JOIN shards h ON h.id = m.shard_id;
+COMMENT ON VIEW reporting.latest_outcomes IS 'Like outcomes, of the 2,000 latest of the store.';
+
 CREATE OR REPLACE VIEW reporting.workers AS
 SELECT w.id AS worker, w.host, w.pid, w.device_class, w.slots, w.fingerprint, w.self_test, w.started_at, w.heartbeat_at, w.state, w.reason, w.loaded,
        w.memory_bytes, w.version,
        greatest(extract(epoch FROM now() - w.heartbeat_at), 0)::float8 AS heartbeat_age_seconds,
        coalesce(b.slots, 0)::int AS busy_slots,
        coalesce(b.peak_bytes, 0)::float8 AS predicted_peak_bytes,
-       ARRAY(SELECT DISTINCT regexp_replace(a.checkpoint_folder, '^.*/', '') FROM arms a WHERE a.weights_id = ANY (w.loaded) ORDER BY 1) AS checkpoints
+       coalesce(c.checkpoints, '{}') AS checkpoints
 FROM workers w
+LEFT JOIN (
+  SELECT l.id, array_agg(DISTINCT regexp_replace(a.checkpoint_folder, '^.*/', '')) AS checkpoints
+  FROM workers l CROSS JOIN LATERAL unnest(l.loaded) AS held(weights_id) JOIN arms a ON a.weights_id = held.weights_id
+  GROUP BY l.id
+) AS c ON c.id = w.id
 LEFT JOIN (
   SELECT h.leased_by, count(*) AS slots, sum(h.cost_peak_bytes) AS peak_bytes FROM sweeps s JOIN shards h ON h.sweep_id = s.id
   WHERE s.state IN ('running', 'paused', 'stopping', 'cancelling') AND h.state = 'leased' GROUP BY h.leased_by
