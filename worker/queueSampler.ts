@@ -19,7 +19,7 @@ export interface QueueSampler {
   stop(): void;
 }
 
-export function startQueueSampler(store: PrismaStore, connection: Connection, namespace: string, everyMs = EVERY_MS): QueueSampler {
+export function startQueueSampler(store: PrismaStore, connection: Pick<Connection, 'workflowService'>, namespace: string, everyMs = EVERY_MS): QueueSampler {
   let stopped = false;
   let troubled = false;
   const sample = async (): Promise<void> => {
@@ -42,7 +42,7 @@ export function startQueueSampler(store: PrismaStore, connection: Connection, na
 }
 
 /** The control queue and the queue of each device class; queues of single workers hold a shard for seconds only. */
-export function sampleQueues(connection: Connection, namespace: string, deviceClasses: readonly string[]): Promise<QueueSample[]> {
+export function sampleQueues(connection: Pick<Connection, 'workflowService'>, namespace: string, deviceClasses: readonly string[]): Promise<QueueSample[]> {
   const queues = [
     { queue: CONTROL_QUEUE, kind: 'workflow' },
     { queue: CONTROL_QUEUE, kind: 'activity' },

@@ -78,9 +78,7 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     const [text] = panel(/^Needle recall/).targets;
     const held = plan.arms[0];
     const texts = (await run(text?.rawSql ?? '', held?.id)).map((row) => String(row['value']));
-    // Two seeds: one diverged and one ran out of memory at depth 0 of the longest context; all of another length are quarantined.
-    expect(texts).toContain('div');
-    expect(texts).toContain('fail');
+    for (const word of ['div', 'oom', 'fail']) expect(texts).toContain(word);
   });
 
   it('reach every arm with n and a Wilson interval', async () => {

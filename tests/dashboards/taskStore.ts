@@ -106,7 +106,7 @@ async function evaluate(store: PrismaStore, plan: Plan, left: number): Promise<v
 
 const WORKER = { host: 'h', pid: 1, deviceClass: 'cpu', slots: 2, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' } as const;
 
-/** `shown` is done, with a square of each state; `running` has a shard that runs, half of it ended. */
+/** `shown` is done, with a square of each state; `running` has a shard that runs, half of it ended; of `planned` nothing is measured. */
 export async function fillTaskStore(url: string): Promise<Plan> {
   const store = await openStore(url);
   try {
@@ -115,12 +115,13 @@ export async function fillTaskStore(url: string): Promise<Plan> {
     // Of the first arm: its longest context, and the one before.
     const [second, first] = plan.shards.filter(({ armId, task }) => armId === plan.arms[0]?.id && task === 0).slice(-2).map((shard) => shard.id);
     const held = first === undefined ? null : await store.lease(first, FIXTURE_PLACE);
-    const [diverged, infeasible] = held?.job.cells ?? [];
-    if (held === null || diverged === undefined || infeasible === undefined || second === undefined) throw new Error('nothing was leased');
+    const [diverged, ...rest] = held?.job.cells ?? [];
+    if (held === null || diverged === undefined || second === undefined) throw new Error('nothing was leased');
     await store.record(held.lease, FIXTURE_PLACE, [
       { key: diverged.key, state: 'diverged', seconds: 1, tokenDigest: 'tokens' },
-      { key: infeasible.key, state: 'infeasible', code: 'OUT_OF_MEMORY', reason: 'too big' },
-      ...held.job.cells.slice(2).map((cell) => fixtureResult(cell.key, cell.contextTokens)),
+      // Of the square of the diverged one, and the whole square below.
+      ...rest.slice(0, 3).map(({ key }) => ({ key, state: 'infeasible', code: 'OUT_OF_MEMORY', reason: 'too big' }) as const),
+      ...rest.slice(3).map((cell) => fixtureResult(cell.key, cell.contextTokens)),
     ]);
     await store.finishShard(held.lease, null, null);
     const tried = await store.lease(second, FIXTURE_PLACE);
@@ -137,6 +138,9 @@ export async function fillTaskStore(url: string): Promise<Plan> {
     const runs = open === undefined ? null : await store.lease(open, FIXTURE_PLACE);
     if (runs === null) throw new Error('nothing was leased');
     await store.record(runs.lease, FIXTURE_PLACE, runs.job.cells.slice(0, 1).map((cell) => resultOf(runs.job.task.kind, cell)));
+
+    const planned = { ...GRID, name: 'planned', seeds: [5] };
+    await store.submit(fixtureSpec(planned), planOfAllTasks(planned));
 
     await store.registerWorker({ id: FIXTURE_PLACE.worker, ...WORKER });
     await store.registerWorker({ id: 'silent', ...WORKER });
