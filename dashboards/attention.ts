@@ -1,6 +1,5 @@
 /** Attention: where each arm looks, how far that is from the trained pattern, and how spread. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered, COLOURS, fixedColour } from './palette.js';
 import { column, curves, envelope, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
@@ -50,7 +49,7 @@ FROM (
 WHERE nth <= 10
 ORDER BY arm_ordinal, nth`;
 
-export const attentionDashboard = (): Dashboard =>
+export const attentionDashboard = (): ClassicDashboard =>
   dashboard({
     uid: 'ropesweep-attention',
     title: 'attention',

@@ -1,6 +1,5 @@
 /** Failures and quarantine: which cells have no numbers, why, and where to look further. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
 import { column, hidden, link, overTime, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
@@ -43,7 +42,7 @@ WHERE sweep = ${quoted('sweep')} AND code IS NOT NULL AND $__timeFilter(ended_at
 GROUP BY 1, code
 ORDER BY 1, 2`;
 
-export const failuresDashboard = (): Dashboard =>
+export const failuresDashboard = (): ClassicDashboard =>
   dashboard({
     uid: FAILURES.uid,
     title: 'failures and quarantine',

@@ -1,6 +1,5 @@
 /** Fleet: workers and what they hold, queues and what waits in them. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
 import { column, overTime, stat, table } from './panel.js';
 
@@ -57,7 +56,7 @@ LIMIT 100`;
 
 const STORE = `SELECT bytes AS "Database", limit_bytes AS "Limit", bytes / limit_bytes AS "Share of the limit" FROM reporting.store`;
 
-export const fleetDashboard = (): Dashboard =>
+export const fleetDashboard = (): ClassicDashboard =>
   dashboard({
     uid: FLEET.uid,
     title: 'fleet',

@@ -1,8 +1,8 @@
 /**
  * All dashboards and provisioning files as they are committed in dashboards/generated and mounted into Grafana.
  */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { attentionDashboard } from './attention.js';
+import type { ClassicDashboard } from './dashboard.js';
 import { failuresDashboard } from './failures.js';
 import { fleetDashboard } from './fleet.js';
 import { needleDashboard } from './needle.js';
@@ -11,7 +11,7 @@ import { perplexityDashboard } from './perplexity.js';
 import { provisioningFiles } from './provisioning.js';
 
 /** Name of the file -> dashboard. */
-export const dashboards = (): Record<string, Dashboard> => ({
+export const dashboards = (): Record<string, ClassicDashboard> => ({
   overview: overviewDashboard(),
   needle: needleDashboard(),
   perplexity: perplexityDashboard(),

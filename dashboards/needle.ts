@@ -1,12 +1,11 @@
 /** Needle: recall and entropy of every arm of a sweep. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { needleDifference } from './needleDifference.js';
 import { needleHeatmap } from './needleHeatmap.js';
 import { needleReach } from './needleReach.js';
 import { armsVariable, oneArmVariable, sweepVariable, taskVariable } from './variables.js';
 
-export const needleDashboard = (): Dashboard =>
+export const needleDashboard = (): ClassicDashboard =>
   dashboard({
     uid: 'ropesweep-needle',
     title: 'needle in a haystack',

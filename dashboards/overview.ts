@@ -1,6 +1,5 @@
 /** Sweep overview: how far a sweep is, how fast it goes, when it ends, what fails. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { column, link, overTime, stat, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { sweepVariable } from './variables.js';
@@ -53,7 +52,7 @@ const SWEEPS = `SELECT s.sweep AS "Sweep", s.state AS "State", w.done_share AS "
 FROM (SELECT * FROM reporting.sweeps ORDER BY updated_at DESC LIMIT 50) AS s JOIN reporting.sweep_work w USING (sweep)
 ORDER BY s.state <> 'running', s.updated_at DESC, s.sweep`;
 
-export const overviewDashboard = (): Dashboard =>
+export const overviewDashboard = (): ClassicDashboard =>
   dashboard({
     uid: OVERVIEW.uid,
     title: 'sweep overview',

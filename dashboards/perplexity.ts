@@ -1,6 +1,5 @@
 /** Perplexity: what each arm loses with length. */
-import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dashboard } from './dashboard.js';
+import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
 import { column, curves, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
@@ -35,7 +34,7 @@ WHERE ${CELLS}
 GROUP BY arm_ordinal, arm, windows, context_tokens
 ORDER BY arm_ordinal, context_tokens`;
 
-export const perplexityDashboard = (): Dashboard =>
+export const perplexityDashboard = (): ClassicDashboard =>
   dashboard({
     uid: 'ropesweep-perplexity',
     title: 'perplexity',
