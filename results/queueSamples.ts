@@ -13,6 +13,9 @@ export async function deviceClassesInUse(client: Client): Promise<string[]> {
   const rows = await client.$queryRaw<{ deviceClass: string }[]>`
     SELECT r.device_class AS "deviceClass" FROM sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
     WHERE NOT s.state = ANY (${[...SWEEP_END_STATES]}::sweep_state[])
+    UNION
+    SELECT r.larger_device_class FROM sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+    WHERE r.larger_device_class IS NOT NULL AND NOT s.state = ANY (${[...SWEEP_END_STATES]}::sweep_state[])
     UNION SELECT device_class FROM workers ORDER BY 1`;
   return rows.map(({ deviceClass }) => deviceClass);
 }

@@ -64,10 +64,10 @@ export async function fillLargeStore(owner: pg.Client, cells: number, log: (line
     FROM made WHERE state = 'measured'`);
   await step('shards and attempts', `
     INSERT INTO shards (id, sweep_id, revision, arm_id, task, ordinal, state, lease, leased_by, leased_at, attempts, cost_prompt_tokens, cost_distinct_tokens, cost_flops,
-      cost_kv_bytes, prompt_tokens, distinct_tokens, computed_tokens, loads, load_seconds, run_seconds, created_at, ended_at)
+      cost_kv_bytes, prompt_tokens, distinct_tokens, computed_tokens, loads, load_seconds, run_seconds, created_at, ended_at, device_class)
     SELECT shard, '${LARGE_SWEEP}', 1, min(arm), 0, row_number() OVER (ORDER BY shard), CASE WHEN bool_or(state <> 'planned') THEN 'done' WHEN min(nth) / 50000 % 2 = 0 THEN 'leased' ELSE 'planned' END::shard_state,
            1, 'host/' || min(nth) % 64, now() - min(draw) * interval '7 days', 1, sum(context), sum(context), sum(context::float8 * context), 1, sum(context), sum(context), sum(context), 1, 1, 50,
-           now() - interval '8 days', CASE WHEN bool_or(state <> 'planned') THEN now() - min(draw) * interval '7 days' + interval '1 minute' END
+           now() - interval '8 days', CASE WHEN bool_or(state <> 'planned') THEN now() - min(draw) * interval '7 days' + interval '1 minute' END, 'cpu'
     FROM made GROUP BY shard;
     INSERT INTO shard_attempts (shard_id, lease, worker, device_class, leased_at, ended_at, code, reason)
     SELECT id, n, leased_by, 'cpu', leased_at - (1 - n) * interval '1 hour', ended_at, CASE WHEN n = 0 THEN 'SLOT_CRASHED' END, CASE WHEN n = 0 THEN 'it crashed' END

@@ -52,7 +52,7 @@ export function planOfAllTasks(grid: FixtureGrid = GRID): Plan {
   const shards = base.arms.flatMap((arm) =>
     [1, 2].map((task): PlannedShard => {
       const cellKeys = cells.filter((cell) => cell.armId === arm.id && cell.task === task).map((cell) => cell.key);
-      return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task, cellKeys, cost: { promptTokens: 1000, distinctTokens: 1000, flops: 1e6, kvBytes: 1, peakBytes: 1, resultBytes: 1 } };
+      return { id: id<ShardId>(digest(cellKeys)), armId: arm.id, task, deviceClass: 'cpu', cellKeys, cost: { promptTokens: 1000, distinctTokens: 1000, flops: 1e6, kvBytes: 1, peakBytes: 1, resultBytes: 1 } };
     }),
   );
   const total = base.cells.length + cells.length;
@@ -104,7 +104,7 @@ async function evaluate(store: PrismaStore, plan: Plan, left: number): Promise<v
   }
 }
 
-const WORKER = { host: 'h', pid: 1, deviceClass: 'cpu', slots: 2, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' } as const;
+const WORKER = { host: 'h', pid: 1, processStarted: '', deviceClass: 'cpu', slots: 2, fingerprint: FIXTURE_PLACE.fingerprint, selfTest: 'passed', queue: 'q', memoryBytes: 2 ** 34, version: '0.1.0' } as const;
 
 /** `shown` is done, with a square of each state; `running` has a shard that runs, half of it ended; of `planned` nothing is measured. */
 export async function fillTaskStore(url: string): Promise<Plan> {

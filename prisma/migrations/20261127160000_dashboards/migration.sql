@@ -419,7 +419,11 @@ FROM memberships m
 JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
 JOIN sweeps s ON s.id = m.sweep_id
 JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-JOIN outcomes o ON o.cell_key = m.cell_key AND o.device_class = r.device_class AND o.engine_version = r.engine_version
+JOIN outcomes o ON o.cell_key = m.cell_key AND o.engine_version = r.engine_version AND o.device_class = CASE
+    WHEN r.larger_device_class IS NOT NULL AND EXISTS (
+      SELECT FROM outcomes f WHERE f.cell_key = m.cell_key AND f.device_class = r.device_class AND f.engine_version = r.engine_version
+        AND f.state = 'infeasible' AND f.code = 'OUT_OF_MEMORY')
+    THEN r.larger_device_class ELSE r.device_class END
 LEFT JOIN shards h ON h.id = m.shard_id
 WHERE m.state IN ('infeasible', 'failed');
 COMMENT ON VIEW reporting.outcomes IS 'One row per cell of a sweep without numbers: infeasible (out of memory) or failed (quarantined), with its reason; shard and worker are those that had it last.';
@@ -446,7 +450,11 @@ FROM (SELECT * FROM outcomes ORDER BY at DESC LIMIT 2000) AS o
 CROSS JOIN LATERAL (SELECT * FROM memberships c WHERE c.cell_key = o.cell_key AND c.state IN ('infeasible', 'failed') OFFSET 0) AS m
 JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
 JOIN sweeps s ON s.id = m.sweep_id
-JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision AND r.device_class = o.device_class AND r.engine_version = o.engine_version
+JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision AND r.engine_version = o.engine_version AND o.device_class = CASE
+    WHEN r.larger_device_class IS NOT NULL AND EXISTS (
+      SELECT FROM outcomes f WHERE f.cell_key = o.cell_key AND f.device_class = r.device_class AND f.engine_version = r.engine_version
+        AND f.state = 'infeasible' AND f.code = 'OUT_OF_MEMORY')
+    THEN r.larger_device_class ELSE r.device_class END
 LEFT JOIN shards h ON h.id = m.shard_id;
 COMMENT ON VIEW reporting.latest_outcomes IS 'Like outcomes, of the 2,000 latest of the store.';
 
