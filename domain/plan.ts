@@ -10,6 +10,14 @@ import type { OfTask, ResolvedTask } from './task.js';
 
 export type { NeedleAxes } from './task.js';
 
+/** What a checkpoint says of its training (training.json beside config.json); null where it does not. */
+export interface CheckpointTraining {
+  /** Seed of the training run. */
+  readonly seed: number | null;
+  /** Tokens of continual pretraining. */
+  readonly tokens: number | null;
+}
+
 /** A checkpoint as the plan names it: where it lies and who it is. */
 export interface PlannedCheckpoint {
   readonly folder: string;
@@ -20,6 +28,8 @@ export interface PlannedCheckpoint {
   readonly weightFormat: string;
   /** Length of continual pretraining in tokens; null = not continued. */
   readonly continualPretrainContextTokens: number | null;
+  /** Absent where the checkpoint says nothing of it. */
+  readonly training?: CheckpointTraining;
   /** Where its own RoPE settings may be meant otherwise, and how they were read; absent where all is plain. */
   readonly warnings?: readonly string[];
 }

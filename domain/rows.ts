@@ -4,6 +4,7 @@
 import type { ArmId, CellKey, SweepId, WeightsId } from './ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from './measurement.js';
 import type { Method } from './method.js';
+import type { CheckpointTraining } from './plan.js';
 import type { Refinement } from './refinement.js';
 import type { CellOrigin, CellState, SweepState } from './states.js';
 import type { ResolvedTask, TaskKind } from './task.js';
@@ -23,6 +24,8 @@ export interface ArmRow {
   readonly weightFormat: string;
   readonly originalContextTokens: number;
   readonly continualPretrainContextTokens: number | null;
+  /** What the checkpoint says of its training; null where it says nothing. */
+  readonly training: CheckpointTraining | null;
   readonly effectiveScale: number;
   readonly logitScale: number;
 }

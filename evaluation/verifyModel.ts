@@ -11,7 +11,7 @@ import { DECODER } from '../model/decoderInterface.js';
 import { referenceGraph } from '../model/referenceGraph.js';
 import { readTokenizerFiles } from '../model/tokenizerFiles.js';
 import { asFloat32, type WeightCache } from '../model/weightCache.js';
-import { randomStream } from '../prompts/random.js';
+import { randomStream } from '../domain/random.js';
 import { Tokenizer } from '../prompts/tokenizer.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { knownTablesDifference, KNOWN_TABLES_TOLERANCE } from '../rope/knownTables.js';

@@ -4,7 +4,7 @@
 import { digest } from '../domain/identity.js';
 import { id, type ArmId, type WeightsId } from '../domain/ids.js';
 import type { Method, RopeGeometry } from '../domain/method.js';
-import type { NamedTable, PlannedArm } from '../domain/plan.js';
+import type { CheckpointTraining, NamedTable, PlannedArm } from '../domain/plan.js';
 import { effectiveScale, logitScale, methodLabel, ropeTable, tableDependsOnLength } from '../rope/method.js';
 import { nameTable } from '../rope/tableDigest.js';
 
@@ -18,6 +18,7 @@ export interface ArmParts {
   readonly weightsId: WeightsId;
   readonly weightFormat: string;
   readonly provisional: boolean;
+  readonly training: CheckpointTraining | null;
   /** Of its RoPE settings. */
   readonly warnings: readonly string[];
   /** What is to be said of the method beside its label. */
@@ -30,7 +31,7 @@ export interface ArmParts {
 }
 
 export function plannedArm(parts: ArmParts): PlannedArm {
-  const { model, severalModels, taken, folder, weightsId, weightFormat, provisional, warnings, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
+  const { model, severalModels, taken, folder, weightsId, weightFormat, provisional, training, warnings, notice, continualPretrainContextTokens, method, geometry, contextTokens } = parts;
   const tables = namedTables(method, geometry, contextTokens);
   // Where the table changes with the length, scales are those at the longest context.
   const longest = tables['*'] ?? tableAtLength(method, geometry, Math.max(...contextTokens));
@@ -42,7 +43,7 @@ export function plannedArm(parts: ArmParts): PlannedArm {
     id: taken.has(armId) ? id<ArmId>(digest({ ...identity, model })) : armId,
     label: severalModels ? `${model}: ${label}` : label,
     model,
-    checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }), ...(warnings.length > 0 && { warnings }) },
+    checkpoint: { folder, weightsId, weightFormat, continualPretrainContextTokens, ...(provisional && { provisional }), ...(training !== null && { training }), ...(warnings.length > 0 && { warnings }) },
     method,
     methodLabel: methodLabel(method),
     originalContextTokens: geometry.originalContextTokens,

@@ -5,11 +5,12 @@ import { stat } from 'node:fs/promises';
 import type { Method, RopeGeometry } from '../domain/method.js';
 import type { ModelSpec } from '../domain/spec.js';
 import { RopesweepError } from '../domain/errors.js';
-import type { MissingCheckpoint } from '../domain/plan.js';
+import type { CheckpointTraining, MissingCheckpoint } from '../domain/plan.js';
 import { openCheckpoint, type Checkpoint } from '../model/checkpoint.js';
 import { readConfig, type ConfigFile } from '../model/config.js';
 import { isGgufPath } from '../model/gguf.js';
 import { resolveModelName } from '../model/registry.js';
+import { readTraining } from '../model/training.js';
 import { methodLabel } from '../rope/method.js';
 import { armLabel, tableAtLength } from './arms.js';
 import { continuedFolder } from './continued.js';
@@ -23,6 +24,7 @@ export interface FoundCheckpoint extends ConfigFile {
   readonly folder: string;
   readonly weightFormat: string;
   readonly files: Checkpoint | null;
+  readonly training: CheckpointTraining | null;
 }
 
 /** A combination whose checkpoint was found. */
@@ -55,7 +57,7 @@ export async function openBase({ model, at, paths, findings, modelsFolder }: Mod
     const named = resolveModelName(base, modelsFolder);
     const place = named === base ? await paths.resolve(base) : named;
     if (await isCheckpoint(place)) return opened(await openCheckpoint(place));
-    if (config !== undefined) return { ...(await readConfig(await paths.resolve(config))), folder: place, weightFormat: UNKNOWN_FORMAT, files: null };
+    if (config !== undefined) return { ...(await readConfig(await paths.resolve(config))), folder: place, weightFormat: UNKNOWN_FORMAT, files: null, training: null };
     throw new RopesweepError('CHECKPOINT_MISSING', {
       where: base,
       what: `there is no folder or .gguf file ${place}`,
@@ -67,7 +69,7 @@ export async function openBase({ model, at, paths, findings, modelsFolder }: Mod
 /** Weights that are not here. */
 const UNKNOWN_FORMAT = 'unknown';
 
-const opened = (checkpoint: Checkpoint): FoundCheckpoint => ({ ...checkpoint, files: checkpoint });
+const opened = async (checkpoint: Checkpoint): Promise<FoundCheckpoint> => ({ ...checkpoint, files: checkpoint, training: await readTraining(checkpoint.folder) });
 
 /** The checkpoints of combinations, in their order. */
 export async function findArms(search: ModelSearch, base: FoundCheckpoint, geometry: RopeGeometry, wanted: readonly SurveyedArm[], longestTokens: number): Promise<FoundArms> {

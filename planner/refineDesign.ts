@@ -9,7 +9,7 @@ import { axisValues } from '../domain/axis.js';
 import { normalQuantile } from '../domain/normalQuantile.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { TaskSpec, TaskSpecOf } from '../domain/taskSpec.js';
-import { randomStream } from '../prompts/random.js';
+import { randomStream } from '../domain/random.js';
 import type { Findings } from './findings.js';
 import type { Places } from './places.js';
 import { ascending } from './tasks/taskPlanner.js';

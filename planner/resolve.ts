@@ -220,7 +220,7 @@ async function nameArms(spec: SweepSpec, models: readonly OpenModel[], found: re
     const roles = new Map<WeightsId, string>();
     const lengths = [...new Set(spec.tasks.flatMap((_, task) => contextTokens(position, task)))].sort((a, b) => a - b);
     for (const { point, method, checkpoint, place } of found.filter((arm) => arm.point.modelPosition === position)) {
-      const { folder, config, files, weightFormat } = checkpoint;
+      const { folder, config, files, weightFormat, training } = checkpoint;
       const { continualPretrainContextTokens } = point;
       const role = continualPretrainContextTokens === null ? 'the base' : `"${armLabel(method, continualPretrainContextTokens)}"`;
       const weights = idOfFolder.get(folder) ?? (await (files === null ? provisionalId(role, checkpoint) : weightsId(files, fileSha256)));
@@ -243,6 +243,7 @@ async function nameArms(spec: SweepSpec, models: readonly OpenModel[], found: re
         weightsId: weights,
         weightFormat,
         provisional: files === null,
+        training,
         warnings: checkpoint.ropeWarnings.map(({ where, what }) => `${where}: ${what}`),
         notice: continualPretrainContextTokens === null ? replacedNotice({ method: base.ropeSettings, geometry: base.geometry }, { method, geometry }) : undefined,
         continualPretrainContextTokens,

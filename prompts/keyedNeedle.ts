@@ -9,7 +9,7 @@
 import type { NeedleSpecOf } from '../domain/promptSpec.js';
 import { fillIn } from './fillIn.js';
 import type { NeedleKind, NeedleProblem, TextNeedle } from './needleKind.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { drawValues, populationOf } from './values.js';
 
 const WORDING = 'The secret code of {key} is {value}.';

@@ -12,7 +12,7 @@
 import { RopesweepError } from '../domain/errors.js';
 import type { NeedleSpec, TemplateSpec } from '../domain/promptSpec.js';
 import { answerOf, openPieces, type PromptPieces } from './pieces.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { standInTokenizer } from './standInTokenizer.js';
 import type { PromptTokenizer } from './tokenizer.js';
 

@@ -10,7 +10,7 @@ import { firstFew, RopesweepError, whyUnreadable, type Problem } from '../domain
 import type { HaystackSpec } from '../domain/spec.js';
 import type { MarkovHaystack } from '../domain/task.js';
 import type { HaystackKind } from './haystackKind.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { idStream } from './stream.js';
 
 const fileSchema = z.object({

@@ -2,7 +2,7 @@
  * Haystack kind `noise`: sentences drawn uniformly, each next one independently of those before.
  */
 import type { HaystackKind } from './haystackKind.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { sentenceStream } from './stream.js';
 import { neededTokenizer } from './tokenizer.js';
 

@@ -3,7 +3,7 @@
  */
 import { fillIn } from './fillIn.js';
 import type { NeedleKind } from './needleKind.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { drawValues } from './values.js';
 
 const WORDING = 'The pass key is {value}. Remember it: {value} is the pass key.';

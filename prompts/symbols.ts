@@ -3,7 +3,7 @@
  * Key and values are drawn without replacement from their id ranges.
  */
 import type { NeedleKind } from './needleKind.js';
-import { drawWithoutReplacement, randomStream } from './random.js';
+import { drawWithoutReplacement, randomStream } from '../domain/random.js';
 
 export const symbols: NeedleKind<'symbols'> = {
   version: 1,

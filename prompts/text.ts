@@ -9,7 +9,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RopesweepError, whyUnreadable } from '../domain/errors.js';
 import type { HaystackKind, ResolvePath } from './haystackKind.js';
-import { randomStream } from './random.js';
+import { randomStream } from '../domain/random.js';
 import { sentencesOf } from './sentences.js';
 import { sentenceStream } from './stream.js';
 import { neededTokenizer } from './tokenizer.js';

@@ -2,7 +2,7 @@
  * Keys and values of text needles: numbers, words and UUIDs, distinct within a prompt.
  */
 import type { ValueKind } from '../domain/promptSpec.js';
-import type { RandomStream } from './random.js';
+import type { RandomStream } from '../domain/random.js';
 import { ADJECTIVES, NOUNS } from './words.js';
 
 /** How many different ones there are. */

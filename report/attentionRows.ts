@@ -14,6 +14,8 @@ export interface AttentionDivergence {
   readonly axis: KeyAxis;
   /** `none at 2048`. */
   readonly reference: string;
+  /** Whether the cell is itself what it is compared to. */
+  readonly isReference: boolean;
   /** Mean over layers and heads; null where heads are not stored, or the bins of the two lengths differ. */
   readonly meanOfHeads: number | null;
   /** Of the distributions averaged over layers and heads; null where the bins differ. */
@@ -46,7 +48,7 @@ export function attentionTables(sweep: SweepRows): AttentionTable[] {
       const arm = arms.get(cell.armId);
       if (arm === undefined) return [];
       const { contextTokens, attention: numbers, state } = cell;
-      return [{ arm, contextTokens, numbers, state, divergences: numbers === null ? [] : references.flatMap((reference) => divergencesTo(reference, numbers)) }];
+      return [{ arm, contextTokens, numbers, state, divergences: numbers === null ? [] : references.flatMap((reference) => divergencesTo(reference, numbers, cell)) }];
     });
     return { task, rows: rows.sort((a, b) => a.arm.ordinal - b.arm.ordinal || a.contextTokens - b.contextTokens) };
   });
@@ -54,6 +56,7 @@ export function attentionTables(sweep: SweepRows): AttentionTable[] {
 
 interface Reference {
   readonly name: string;
+  readonly cell: AttentionCellRow;
   readonly distributions: readonly AttentionDistribution[];
 }
 
@@ -62,15 +65,15 @@ function referencesOf({ references }: ResolvedAttentionTask, cells: readonly Att
   return references.flatMap((reference) => {
     const cell = cells.find((one) => one.contextTokens === reference.contextTokens && isArm(arms.get(one.armId), reference));
     const name = `${reference.method}${reference.continualPretrainContextTokens === null ? '' : `, continued at ${reference.continualPretrainContextTokens},`} at ${reference.contextTokens}`;
-    return cell?.attention == null ? [] : [{ name, distributions: cell.attention.distributions }];
+    return cell?.attention == null ? [] : [{ name, cell, distributions: cell.attention.distributions }];
   });
 }
 
 export const isArm = (arm: ArmRow | undefined, { method, continualPretrainContextTokens }: AttentionReferenceSpec): boolean =>
   arm !== undefined && (arm.methodLabel === method || arm.method.name === method) && arm.continualPretrainContextTokens === continualPretrainContextTokens;
 
-const divergencesTo = ({ name, distributions }: Reference, numbers: AttentionNumbers): AttentionDivergence[] =>
-  distributions.flatMap((theirs) => {
+const divergencesTo = (reference: Reference, numbers: AttentionNumbers, cell: AttentionCellRow): AttentionDivergence[] =>
+  reference.distributions.flatMap((theirs) => {
     const ours = numbers.distributions.find(({ axis }) => axis === theirs.axis);
     if (ours === undefined) return [];
     const bins = commonBins(theirs.axis, ours.bins, theirs.bins);
@@ -78,7 +81,8 @@ const divergencesTo = ({ name, distributions }: Reference, numbers: AttentionNum
     const [p, q] = [heads(ours), heads(theirs)];
     return [{
       axis: theirs.axis,
-      reference: name,
+      reference: reference.name,
+      isReference: cell === reference.cell,
       meanOfHeads: bins !== null && p !== null && q !== null ? meanJensenShannon(p, q, bins) : null,
       ofMean: bins === null ? null : jensenShannon(withBins(ours.mean, ours.bins, bins), withBins(theirs.mean, theirs.bins, bins)),
     }];

@@ -5,6 +5,7 @@ import { RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, SweepId, WeightsId } from '../domain/ids.js';
 import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../domain/measurement.js';
 import type { Method } from '../domain/method.js';
+import type { CheckpointTraining } from '../domain/plan.js';
 import type { Refinement } from '../domain/refinement.js';
 import type { ArmRow, CellRow, CellsWanted, SweepHead, SweepRows } from '../domain/rows.js';
 import type { CellOrigin, CellState } from '../domain/states.js';
@@ -81,6 +82,7 @@ async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
     weightFormat: arm.weightFormat,
     originalContextTokens: arm.originalContextTokens,
     continualPretrainContextTokens: arm.continualPretrainContextTokens,
+    training: arm.training as CheckpointTraining | null,
     effectiveScale: arm.effectiveScale,
     logitScale: arm.logitScale,
   }));

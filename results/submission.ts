@@ -127,6 +127,7 @@ async function upsertArms(transaction: Client, sweepId: SweepId, arms: readonly 
       checkpointFolder: arm.checkpoint.folder,
       originalContextTokens: arm.originalContextTokens,
       continualPretrainContextTokens: arm.checkpoint.continualPretrainContextTokens,
+      training: arm.checkpoint.training === undefined ? Prisma.DbNull : json(arm.checkpoint.training),
       effectiveScale: arm.effectiveScale,
       logitScale: arm.logitScale,
       tables: json(arm.tables),

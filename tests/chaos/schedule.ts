@@ -1,5 +1,5 @@
 /** What is killed and when, drawn from a seed alone: the same seed gives the same sequence on every machine. */
-import { randomStream } from '../../prompts/random.js';
+import { randomStream } from '../../domain/random.js';
 
 /** What a kill may hit. `backend` is one connection's process of PostgreSQL, after which the server restarts itself. */
 export const VICTIMS = ['slot', 'worker', 'temporal', 'postgres', 'backend', 'command', 'everything'] as const;

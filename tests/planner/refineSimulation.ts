@@ -1,7 +1,7 @@
 /** Searches on made-up pass curves, every cell drawn by itself: how often they err and what they take. */
 import { refineDesign, type RefineDesign, type RefinedSpec } from '../../planner/refineDesign.js';
 import { searchFrontier, type CellOutcome, type FrontierSearch } from '../../planner/refineFrontier.js';
-import { randomStream } from '../../prompts/random.js';
+import { randomStream } from '../../domain/random.js';
 import { needleTaskSchema } from '../../domain/taskSpec.js';
 
 export const GRID = [512, 1024, 2048, 4096, 8192, 16384];

@@ -3,7 +3,7 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import type { JsonObject } from '../../domain/tokenizer.js';
-import { randomStream } from '../../prompts/random.js';
+import { randomStream } from '../../domain/random.js';
 import { Tokenizer } from '../../prompts/tokenizer.js';
 import { goldenFiles, TOKENIZERS } from './goldenTokenizer.js';
 

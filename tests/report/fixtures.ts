@@ -75,6 +75,7 @@ function armRow(arm: FixtureArm, ordinal: number, original: number): ArmRow {
     weightFormat: 'f32',
     originalContextTokens: original,
     continualPretrainContextTokens: arm.continued,
+    training: null,
     effectiveScale: arm.method.name === 'none' ? 1 : 8,
     logitScale: arm.method.name === 'yarn' ? 1.4591 : 1,
   };

@@ -6,7 +6,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
-import { digest } from '../domain/identity.js';
+import { digest } from './identity.js';
 
 export interface RandomStream {
   /** Uniform in [0, 1), a multiple of 2^-53. */
