@@ -88,7 +88,8 @@ const divergencesTo = (reference: Reference, numbers: AttentionNumbers, cell: At
     }];
   });
 
-function floats(base64: string): Float32Array {
+/** Float32, little-endian. */
+export function floats(base64: string): Float32Array {
   const bytes = Buffer.from(base64, 'base64');
   return Float32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(4 * index));
 }

@@ -1,8 +1,9 @@
 /** `ropesweep report --json`: the aggregates that heat maps and arm table show. Lengths in tokens, entropies in nats. */
 import { perplexity, type LossSum } from '../domain/perplexity.js';
-import type { SweepRows } from '../domain/rows.js';
+import type { ArmRow, SweepRows } from '../domain/rows.js';
 import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
 import { attentionTables, type AttentionRow } from './attentionRows.js';
+import { findings, type Findings } from './findings.js';
 import { outcomeGroups } from './outcomes.js';
 import { perplexityCharts, type PerplexityChart } from './perplexityCurves.js';
 
@@ -75,6 +76,22 @@ const attentionJson = (task: number, { arm, contextTokens, state, numbers, diver
   divergences,
 });
 
+/** An arm in a finding. */
+const named = ({ label, id, continualPretrainContextTokens }: ArmRow) => ({ arm: label, armId: id, continualPretrainContextTokens });
+
+/** The three findings, docs/statistics.md. */
+const findingsJson = ({ patternReach, entropyFailure, pretrainLength, caveats, draws }: Findings) => ({
+  draws,
+  patternReach: patternReach.map((scatter) => ({ ...scatter, points: scatter.points.map(({ arm, ...point }) => ({ ...named(arm), ...point })) })),
+  entropyFailure: entropyFailure.map(({ arm, ...failure }) => ({ ...named(arm), ...failure })),
+  pretrainLength: pretrainLength.map((step) => ({
+    ...step,
+    shorter: step.shorter.map(({ arm, reach }) => ({ ...named(arm), training: arm.training, reach })),
+    longer: step.longer.map(({ arm, reach }) => ({ ...named(arm), training: arm.training, reach })),
+  })),
+  caveats,
+});
+
 export interface ReportJson {
   readonly sweep: string;
   readonly revision: number;
@@ -88,6 +105,7 @@ export interface ReportJson {
   readonly perplexity: readonly ReturnType<typeof chartJson>[];
   /** One a cell of an attention task; entropies and divergences in nats. */
   readonly attention: readonly ReturnType<typeof attentionJson>[];
+  readonly findings: ReturnType<typeof findingsJson>;
   /** Frontiers, and what their search took (domain/refinement.ts); null for a sweep that refines nothing. */
   readonly refinement: SweepRows['refinement'];
   readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
@@ -104,6 +122,7 @@ export const reportJson = (rows: SweepRows): ReportJson => ({
   arms: armGrids(rows).map(armJson),
   perplexity: perplexityCharts(rows).map(chartJson),
   attention: attentionTables(rows).flatMap(({ task, rows: own }) => own.map((row) => attentionJson(task, row))),
+  findings: findingsJson(findings(rows)),
   refinement: rows.refinement,
   outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
 });

@@ -3,10 +3,11 @@ import { wilsonInterval } from '../../domain/wilson.js';
 import { hasSeveralTasks, type ArmGrid, type GridCell } from '../aggregate.js';
 import { armSummary, entropyAndCount, NOTHING } from '../armSummary.js';
 import { cellFace } from '../cellFace.js';
-import { depthLabels, passedText, percentRange, scaleText } from '../labels.js';
+import { depthLabels, passedText, percentRange, plural, scaleText } from '../labels.js';
 import { figureSvg } from './figure.js';
 import { figureWidth } from './figureSpec.js';
 import { html, table, type Markup } from './markup.js';
+import { drawWithin } from './room.js';
 
 const cellText = (cell: GridCell | null): string => {
   if (cell === null) return '';
@@ -61,11 +62,13 @@ async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Mar
 `;
 }
 
-/** All figures, drawn one after the other: Vega holds a whole scene in memory. */
-export async function figures(grids: readonly ArmGrid[]): Promise<Markup> {
+/** Characters that the heat maps of a page may take: a hundred maps of the paper's 40 lengths and 10 depths would make 15 MB. */
+const MAP_ROOM = 5.5e6;
+
+/** The heat maps that fit, and how many do not. */
+export async function figures(grids: readonly ArmGrid[], room = MAP_ROOM): Promise<Markup> {
   const hasTasks = hasSeveralTasks(grids);
-  const drawn: Markup[] = [];
-  for (const [at, grid] of grids.entries()) drawn.push(await figure(grid, at, hasTasks));
+  const { figures: drawn, left } = await drawWithin(grids, room, (grid, at) => figure(grid, at, hasTasks));
   const width = Math.max(...grids.map(({ contexts }) => figureWidth(contexts.length))) + 32;
-  return html`<div class="figures" style="--figure: ${width}px">${drawn}</div>`;
+  return html`<div class="figures" style="--figure: ${width}px">${drawn}</div>${left > 0 ? html`<p>Left out to keep the page small: ${plural(left, 'more heat map')}. The table above has every arm; ropesweep report --json has every cell of every map.</p>` : ''}`;
 }

@@ -8,7 +8,7 @@ import { html, table, type Markup } from './markup.js';
 export function frontierSection(rows: SweepRows): Markup {
   const tables = frontierTables(rows);
   if (tables.length === 0) return html``;
-  return html`<section><h2>Frontiers</h2>${tables.map(frontierTable)}<p>${FRONTIER_NOTE}</p><p>${savedText(refinementTotals(rows.refinement ?? []))}.</p>${tables.map(lengths)}</section>
+  return html`<section id="frontiers"><h2>Frontiers</h2>${tables.map(frontierTable)}<p>${FRONTIER_NOTE}</p><p>${savedText(refinementTotals(rows.refinement ?? []))}.</p>${tables.map(lengths)}</section>
 `;
 }
 

@@ -77,6 +77,6 @@ export async function perplexitySection(charts: readonly PerplexityChart[]): Pro
   if (charts.length === 0) return html``;
   const drawn: Markup[] = [];
   for (const chart of charts) drawn.push(await chartFigure(chart, charts.length > 1));
-  return html`<section><h2>Perplexity</h2><div class="figures" style="--figure: ${CHART_WIDTH}px">${drawn}</div></section>
+  return html`<section id="perplexity"><h2>Perplexity</h2><div class="figures" style="--figure: ${CHART_WIDTH}px">${drawn}</div></section>
 `;
 }

@@ -2,13 +2,16 @@
 import type { SweepRows } from '../../domain/rows.js';
 import { armGrids } from '../aggregate.js';
 import { attentionTables } from '../attentionRows.js';
+import { findings } from '../findings.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionSection } from './attention.js';
+import { entropySection } from './entropy.js';
 import { figures } from './figures.js';
+import { findingsSection } from './findings.js';
 import { frontierSection } from './frontiers.js';
 import { html, Markup } from './markup.js';
 import { perplexitySection } from './perplexity.js';
-import { armTable, facts, howToRead, outcomes, specSource } from './sections.js';
+import { armTable, choiceTable, facts, howToRead, identities, outcomes, specSource } from './sections.js';
 import { STYLE } from './style.js';
 
 /**
@@ -19,11 +22,16 @@ import { STYLE } from './style.js';
 export async function renderHtml(rows: SweepRows): Promise<string> {
   const grids = armGrids(rows);
   const charts = perplexityCharts(rows);
-  const needles = grids.length === 0 ? html`` : html`<section><h2>Arms</h2>${armTable(grids)}</section>
-<section><h2>Needle in a haystack</h2>${await figures(grids)}</section>
-`;
+  const attention = attentionTables(rows);
   const none = rows.cells.length > 0 ? html`` : html`<p>This sweep has no cells.</p>
 `;
+  const needles = grids.length === 0 ? html`` : html`<section id="arms"><h2>Arms</h2>${armTable(grids)}</section>
+<section id="needle"><h2>Needle in a haystack</h2>${await figures(grids)}</section>
+`;
+  const body = html`${none}${needles}${frontierSection(rows)}${await entropySection(grids)}${await perplexitySection(charts)}${await attentionSection(attention)}${await findingsSection(findings(rows, undefined, grids, attention))}<section id="reading"><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0, attention: attention.length > 0 })}</section>
+<section id="run"><h2>What was run</h2>${choiceTable(rows)}${identities(rows)}</section>
+<section id="outcomes"><h2>Cells without numbers</h2>${outcomes(rows)}</section>
+<section id="spec"><h2>Sweep file</h2><details><summary>The specification with all its defaults</summary>${specSource(rows)}</details></section>`;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -34,13 +42,17 @@ export async function renderHtml(rows: SweepRows): Promise<string> {
 <style>${new Markup(STYLE)}</style>
 </head>
 <body>
-<header><h1>${rows.sweep}</h1>${facts(rows)}</header>
+<header><h1>${rows.sweep}</h1>${facts(rows)}${contents(body)}</header>
 <main>
-${none}${needles}${frontierSection(rows)}${await perplexitySection(charts)}${attentionSection(attentionTables(rows))}<section><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0 })}</section>
-<section><h2>Cells without numbers</h2>${outcomes(rows)}</section>
-<section><h2>Sweep file</h2><details><summary>The specification with all its defaults</summary>${specSource(rows)}</details></section>
+${body}
 </main>
 </body>
 </html>
 `.text;
+}
+
+/** Links to the sections that the page has. */
+function contents({ text }: Markup): Markup {
+  const sections = [...text.matchAll(/<section id="([a-z-]+)"><h2>([^<]+)<\/h2>/g)];
+  return html`<nav aria-label="Contents"><ul>${sections.map(([, id = '', title = '']) => html`<li><a href="#${id}">${title}</a></li>\n`)}</ul></nav>`;
 }

@@ -1,12 +1,14 @@
 /** The parts of the report around the figures: what was run, the arm table, how to read it, what has no numbers. */
 import { stringify } from 'yaml';
 import { ENGINE, NUMERICS_VERSION } from '../../domain/engine.js';
+import { groupBy } from '../../domain/groupBy.js';
 import type { CellRow, SweepRows } from '../../domain/rows.js';
 import type { SweepState } from '../../domain/states.js';
 import { SCORER_VERSION } from '../../domain/task.js';
 import { hasSeveralTasks, stateCounts, type ArmGrid } from '../aggregate.js';
 import { ARM_COLUMNS, armSummary, type ArmColumn } from '../armSummary.js';
 import { MARKS, NO_NUMBERS } from '../cellFace.js';
+import { choices } from '../choices.js';
 import { depthLabels, modelTexts, plural, statesText } from '../labels.js';
 import { outcomeGroups } from '../outcomes.js';
 import { html, table, type Column, type Content, type Markup } from './markup.js';
@@ -45,6 +47,7 @@ export function facts(rows: SweepRows): Markup {
     ['created', time(rows.createdAt)],
     ['last change', time(rows.updatedAt)],
     ['plan digest', html`<code>${rows.planDigest}</code>`],
+    ['device class', String(field(rows.spec, 'deviceClass') ?? 'not told')],
     ['versions', `onnxruntime ${ENGINE.onnxruntime}, graph ${ENGINE.graph}, numerics ${NUMERICS_VERSION}, scorer ${SCORER_VERSION}`],
     ['measured on', fingerprints.length === 0 ? 'nothing yet' : fingerprints.map((fingerprint) => html`<div>${fingerprint}</div>`)],
   ];
@@ -96,14 +99,19 @@ const PERPLEXITY_TERMS: readonly Term[] = [
   ['perplexity by position', 'Over all losses whose token had so many tokens before it, BOS among them.'],
 ];
 
+const ATTENTION_TERMS: readonly Term[] = [
+  ['JS', 'Jensen-Shannon divergence of two mean attention distributions, in nats: 0 where they are equal, ln 2 = 0.693 where they share no key. Key positions of different lengths are compared on the axis that is named.'],
+  ['distribution', 'Mean attention of the last queries of each document over its keys, over documents, layers and heads; on the axis fraction, key 0 has a bin of its own and the others are 128 equal shares of the context.'],
+];
+
 const ARM_TERMS: readonly Term[] = [
   ['effective scale', 'Base inverse frequency over that of the method, at the slowest pair of dimensions. Methods with equal factors need not have equal scales.'],
   ['logit scale', 'What the method multiplies attention logits by: a part of a lower entropy may be this temperature.'],
 ];
 
 /** What colours, lines, numbers and marks mean, of the tasks that the report shows. */
-export function howToRead(shown: { readonly needles: boolean; readonly perplexity: boolean }): Markup {
-  const terms = [...(shown.needles ? NEEDLE_TERMS : []), ...(shown.perplexity ? PERPLEXITY_TERMS : []), ...ARM_TERMS];
+export function howToRead(shown: { readonly needles: boolean; readonly perplexity: boolean; readonly attention: boolean }): Markup {
+  const terms = [...(shown.needles ? NEEDLE_TERMS : []), ...(shown.perplexity ? PERPLEXITY_TERMS : []), ...(shown.attention ? ATTENTION_TERMS : []), ...ARM_TERMS];
   return html`<dl class="facts">${terms.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`)}</dl>`;
 }
 
@@ -133,6 +141,20 @@ export function outcomes(rows: SweepRows): Markup {
       .slice(0, LISTED_CELLS)
       .map((cell) => html`<li>${cellName(cell, labels)}</li>`)}${more > 0 ? html`<li>and ${more} more: see ropesweep export ${rows.sweep}</li>` : ''}</ul></details></li>\n`;
   })}</ul>`;
+}
+
+/** What the paper leaves open, and what was chosen. */
+export const choiceTable = (rows: SweepRows): Markup =>
+  table('What Zhong et al. (COLING 2025) leave open, and what this sweep chose', [{ head: 'open' }, { head: 'chosen here' }], choices(rows).map(({ what, chosen }) => [what, chosen]));
+
+/** Digests of what the numbers rest on: equal ones mean equal weights, prompts or documents, wherever they lie. */
+export function identities({ arms, tasks }: SweepRows): Markup {
+  const weights = [...groupBy(arms, ({ weightsId }) => weightsId)].map(([id, own]) => [`weights of ${own.map(({ label }) => label).join('; ')}`, id]);
+  const several = tasks.length > 1;
+  const ofTasks = tasks.flatMap((task, at) =>
+    Object.entries(task).flatMap(([name, value]) => (name.endsWith('Digest') && typeof value === 'string' ? [[`${several ? `task ${at}, ` : ''}${task.kind}: ${name.slice(0, -'Digest'.length)}`, value]] : [])),
+  );
+  return html`<details><summary>Digests of weights, prompts and documents</summary>${table('Equal digests mean equal things, wherever they lie', [{ head: 'of' }, { head: 'digest' }], [...weights, ...ofTasks].map(([of = '', digest = '']) => [of, html`<code>${digest}</code>`]))}</details>`;
 }
 
 export const specSource = (rows: SweepRows): Markup => html`<pre><code>${stringify(rows.spec, { lineWidth: 100 })}</code></pre>`;

@@ -6,13 +6,18 @@ export const STYLE = `
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 90rem; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { margin: 0; font-size: 1.7rem; }
 h2 { margin: 2.5rem 0 .75rem; font-size: 1.2rem; border-bottom: 1px solid var(--rule); padding-bottom: .25rem; }
-h3 { margin: 0 0 .25rem; font-size: 1rem; }
+h3 { margin: 1.5rem 0 .25rem; font-size: 1.05rem; }
+h4 { margin: 0 0 .25rem; font-size: 1rem; }
+figcaption h3 { margin: 0 0 .25rem; font-size: 1rem; }
+.soft { color: var(--soft); }
 p, li { max-width: 52rem; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.25rem; margin: 1rem 0; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
 pre { background: var(--panel); padding: 1rem; overflow-x: auto; border-radius: 6px; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; list-style: none; }
+section > figure { margin: 1rem 0 1.25rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .35rem; }
@@ -40,11 +45,11 @@ summary { cursor: pointer; color: var(--soft); }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .figures { display: block; }
   figure { display: inline-block; width: min(100%, calc(var(--figure) * .9)); margin: 0 .3rem .6rem 0; vertical-align: top; break-inside: avoid; border: 1px solid var(--rule); }
-  h2 { break-after: avoid; }
+  h2, h3, h4 { break-after: avoid; }
   code { font-size: inherit; }
   figure svg { max-width: 100%; height: auto; }
   figcaption p { font-size: 9px; }
-  figure details { display: none; }
+  figure details, nav { display: none; }
   tr { break-inside: avoid; }
 }
 `;

@@ -9,6 +9,8 @@ import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionTables } from '../attentionRows.js';
 import { armTableLines } from './armTable.js';
 import { attentionLines } from './attentionTable.js';
+import { findings } from '../findings.js';
+import { findingLines } from './findingLines.js';
 import { frontierLines } from './frontierTable.js';
 import { heatmapLines } from './heatmap.js';
 import { legendLines } from './legend.js';
@@ -52,6 +54,7 @@ function notesLines(hasEntropyFirst: boolean, hasIncompleteReach: boolean): stri
 /** Everything of a sweep that a terminal shows; without a newline at its end. */
 export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
   const grids = armGrids(rows);
+  const attention = attentionTables(rows);
   const paint = painter(style.color);
   const notes = notesLines(
     grids.some(({ shownSplit }) => shownSplit?.source === 'entropyFirst'),
@@ -71,7 +74,8 @@ export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
     ...(grids.length === 0 ? [] : needleLines),
     ...frontierLines(rows, style),
     ...perplexityLines(perplexityCharts(rows), style),
-    ...attentionLines(attentionTables(rows), style),
+    ...attentionLines(attention, style),
+    ...findingLines(findings(rows, undefined, grids, attention), style),
     ...outcomeLines(rows, style),
   ];
   return lines.join('\n');
