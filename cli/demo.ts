@@ -6,7 +6,7 @@ import { runAction, type RunOptions } from './run.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('Run sweeps/demo.yaml: 10 arms of a small model family, 600 cells, about half a minute.')
+    .description('Run sweeps/demo.yaml: 10 arms of a small model family, 620 cells, about half a minute.')
     .addOption(setOption())
     .addOption(slotOption())
     .addOption(homeOption())

@@ -65,10 +65,17 @@ async function figure(grid: ArmGrid, at: number, hasTasks: boolean): Promise<Mar
 /** Characters that the heat maps of a page may take: a hundred maps of the paper's 40 lengths and 10 depths would make 15 MB. */
 const MAP_ROOM = 5.5e6;
 
+export interface DrawnMaps {
+  readonly maps: Markup;
+  /** How many grids have one, the first ones. */
+  readonly drawn: number;
+}
+
 /** The heat maps that fit, and how many do not. */
-export async function figures(grids: readonly ArmGrid[], room = MAP_ROOM): Promise<Markup> {
+export async function figures(grids: readonly ArmGrid[]): Promise<DrawnMaps> {
   const hasTasks = hasSeveralTasks(grids);
-  const { figures: drawn, left } = await drawWithin(grids, room, (grid, at) => figure(grid, at, hasTasks));
+  const { figures: drawn, left } = await drawWithin(grids, MAP_ROOM, (grid, at) => figure(grid, at, hasTasks));
   const width = Math.max(...grids.map(({ contexts }) => figureWidth(contexts.length))) + 32;
-  return html`<div class="figures" style="--figure: ${width}px">${drawn}</div>${left > 0 ? html`<p>Left out to keep the page small: ${plural(left, 'more heat map')}. The table above has every arm; ropesweep report --json has every cell of every map.</p>` : ''}`;
+  const rest = left === 0 ? html`` : html`<p>Left out to keep the page small: ${plural(left, 'more heat map')}. The table above has every arm; ropesweep report --json has every cell of every map.</p>`;
+  return { maps: html`<div class="figures" style="--figure: ${width}px">${drawn}</div>${rest}`, drawn: drawn.length };
 }

@@ -1,6 +1,6 @@
 /** The HTML report of a sweep: one file that needs no network and no script, opened by path. */
 import type { SweepRows } from '../../domain/rows.js';
-import { armGrids } from '../aggregate.js';
+import { armGrids, type ArmGrid } from '../aggregate.js';
 import { attentionTables } from '../attentionRows.js';
 import { findings } from '../findings.js';
 import { perplexityCharts } from '../perplexityCurves.js';
@@ -25,9 +25,7 @@ export async function renderHtml(rows: SweepRows): Promise<string> {
   const attention = attentionTables(rows);
   const none = rows.cells.length > 0 ? html`` : html`<p>This sweep has no cells.</p>
 `;
-  const needles = grids.length === 0 ? html`` : html`<section id="arms"><h2>Arms</h2>${armTable(grids)}</section>
-<section id="needle"><h2>Needle in a haystack</h2>${await figures(grids)}</section>
-`;
+  const needles = grids.length === 0 ? html`` : await needleSections(grids);
   const body = html`${none}${needles}${frontierSection(rows)}${await entropySection(grids)}${await perplexitySection(charts)}${await attentionSection(attention)}${await findingsSection(findings(rows, undefined, grids, attention))}<section id="reading"><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0, attention: attention.length > 0 })}</section>
 <section id="run"><h2>What was run</h2>${choiceTable(rows)}${identities(rows)}</section>
 <section id="outcomes"><h2>Cells without numbers</h2>${outcomes(rows)}</section>
@@ -49,6 +47,13 @@ ${body}
 </body>
 </html>
 `.text;
+}
+
+async function needleSections(grids: readonly ArmGrid[]): Promise<Markup> {
+  const { maps, drawn } = await figures(grids);
+  return html`<section id="arms"><h2>Arms</h2>${armTable(grids, drawn)}</section>
+<section id="needle"><h2>Needle in a haystack</h2>${maps}</section>
+`;
 }
 
 /** Links to the sections that the page has. */

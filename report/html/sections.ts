@@ -66,14 +66,15 @@ const ARM_HEAD: Readonly<Record<ArmColumn, Column>> = {
   entropyFailing: { head: 'H of failing (n)', numeric: true },
 };
 
-export function armTable(grids: readonly ArmGrid[]): Markup {
+/** @param drawn how many of them have a heat map in the page, the first ones */
+export function armTable(grids: readonly ArmGrid[], drawn: number): Markup {
   const hasTasks = hasSeveralTasks(grids);
   return table(
     'Every arm; H is the mean attention entropy in nats of passing and of failing cells at one context length.',
     [{ head: 'arm' }, ...(hasTasks ? [{ head: 'task', numeric: true }] : []), ...ARM_COLUMNS.map((column) => ARM_HEAD[column])],
     grids.map((grid, at) => {
       const summary = armSummary(grid, '≥');
-      const arm = html`<a href="#arm-${at}">${grid.arm.label}</a>`;
+      const arm = at < drawn ? html`<a href="#arm-${at}">${grid.arm.label}</a>` : grid.arm.label;
       return [arm, ...(hasTasks ? [grid.task] : []), ...ARM_COLUMNS.map((column) => summary[column])];
     }),
   );

@@ -157,7 +157,7 @@ describe('--set', () => {
     expect([error.code, error.exitCode]).toEqual(['OPTION_INVALID', 2]);
     expect(error.problems.map(({ what }) => what)).toEqual([
       'there is no =',
-      'tasks has 1 entries, so there is no number 3',
+      'tasks has 2 entries, so there is no number 3',
       'name is "demo", which holds nothing inside',
       'tasks is a list',
       '"a b" is not a path in the sweep file',

@@ -5,14 +5,14 @@ import type { CellState } from '../../domain/states.js';
 import { expandGrid } from '../../planner/grid.js';
 import { buildPlan } from '../../planner/plan.js';
 import { MAXIMUM_CELLS, MAXIMUM_DISTINCT_TOKENS } from '../../planner/shards.js';
-import { demoSweep } from './demoSweep.js';
+import { demoSweep, wholeDemo } from './demoSweep.js';
 
 const NOTHING: ReadonlyMap<CellKey, KnownCell> = new Map();
 const knows = (keys: readonly CellKey[], state: CellState, reason: string | null = null) => new Map(keys.map((key) => [key, { state, reason }]));
 
 describe('the plan of the demo', () => {
-  it('has 10 arms, 600 cells, and lists plain RoPE on continued checkpoints as excluded', async () => {
-    const { spec, resolved } = await demoSweep();
+  it('has 10 arms, 600 needle and 20 attention cells, and lists plain RoPE on continued checkpoints as excluded', async () => {
+    const { spec, resolved } = await wholeDemo();
     const plan = buildPlan(spec, resolved, NOTHING);
     expect(plan.arms.map((arm) => arm.label)).toEqual([
       'none',
@@ -20,12 +20,14 @@ describe('the plan of the demo', () => {
       'ntk 8', 'ntk 8, continued at 256', 'ntk 8, continued at 1024',
       'yarn 8', 'yarn 8, continued at 256', 'yarn 8, continued at 1024',
     ]);
-    expect(plan.counts).toEqual({ total: 600, new: 600, cached: 0, failed: 0, infeasible: 0, excluded: 120 });
+    expect(plan.counts).toEqual({ total: 620, new: 620, cached: 0, failed: 0, infeasible: 0, excluded: 124 });
     expect(plan.excluded.map((excluded) => ('method' in excluded ? [excluded.method, excluded.continualPretrainContextTokens, excluded.cells] : excluded))).toEqual([
-      ['none', 256, 60],
-      ['none', 1024, 60],
+      ['none', 256, 62],
+      ['none', 1024, 62],
     ]);
-    expect(plan.cost.promptTokens).toBe(10 * 2 * 5 * (128 + 256 + 512 + 768 + 1024 + 1536));
+    expect(plan.cost.promptTokens).toBe(10 * 2 * 5 * (128 + 256 + 512 + 768 + 1024 + 1536) + 10 * 3 * (128 + 512));
+    expect(plan.arms.filter(({ checkpoint }) => checkpoint.training?.tokens === 614_000)).toHaveLength(5);
+    expect(plan.arms.find(({ label }) => label === 'pi 8, continued at 1024')?.checkpoint.training).toEqual({ seed: 1, tokens: 1_380_000 });
   });
 
   it('is a plain value, equal each time it is made', async () => {

@@ -1,5 +1,4 @@
 /** What zip, exclude, where and include leave of the grid, and sweeps of several models. */
-import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { RopesweepError } from '../../domain/errors.js';
 import type { Plan, PlannedCell } from '../../domain/plan.js';
@@ -7,7 +6,7 @@ import { sha256OfFile } from '../../model/weightsId.js';
 import { parseSpec } from '../../planner/parse.js';
 import { buildPlan } from '../../planner/plan.js';
 import { resolveSweep } from '../../planner/resolve.js';
-import { DEMO, demoSweep, MODELS } from './demoSweep.js';
+import { DEMO, demoSweep, MODELS, needleDemo } from './demoSweep.js';
 
 async function planOf(...set: string[]): Promise<Plan> {
   const { spec, resolved } = await demoSweep(...set);
@@ -129,7 +128,7 @@ describe('the limit', () => {
 
 /** The demo with two models in place of one. */
 async function twoModels(models: string, ...set: string[]): Promise<Plan> {
-  const demo = await readFile(DEMO, 'utf8');
+  const demo = await needleDemo();
   const text = `${demo.slice(0, demo.indexOf('model:'))}models: ${models}\n${demo.slice(demo.indexOf('methods:'))}`;
   const spec = parseSpec(text, { file: DEMO, set });
   return buildPlan(spec, await resolveSweep(spec, { file: DEMO, fileSha256: sha256OfFile, modelsFolder: MODELS }), new Map());

@@ -80,9 +80,11 @@ describe('the HTML report', () => {
 
   it('has a figure with its numbers as a table for every arm, and no id twice', async () => {
     const html = await renderHtml(tenArms());
-    expect(html.match(/<figure /g)).toHaveLength(10);
-    expect(html.match(/<svg [^>]*role="img"/g)).toHaveLength(10);
-    expect(html.match(/<details><summary>Numbers<\/summary>/g)).toHaveLength(10);
+    expect(html.match(/<figure id="arm-\d+"/g)).toHaveLength(10);
+    const figures = html.match(/<figure [^]*?<\/figure>/g) ?? [];
+    expect(figures.filter((figure) => !/<svg [^>]*role="img"/.test(figure))).toEqual([]);
+    // A forest plot has its table below it.
+    expect(figures.filter((figure) => !figure.includes('<details><summary>Numbers</summary>') && !figure.includes('id="entropy-failure'))).toEqual([]);
     const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, name]) => name);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [, target] of html.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(target);
@@ -119,11 +121,41 @@ describe('the HTML report', () => {
     for (const rows of [nothingMeasured(), noCells()]) expect(await renderHtml(rows)).toMatch(/<\/html>\n$/);
   });
 
-  it('renders 100 arms of 400 cells within seconds, in less than 15 MB', async () => {
+  it('has headings in order and links to its sections', async () => {
+    for (const rows of [tenArms(), noCells(), nothingMeasured()]) {
+      const html = await renderHtml(rows);
+      const levels = [...html.matchAll(/<h([1-6])>/g)].map(([, level]) => Number(level));
+      expect(levels[0]).toBe(1);
+      expect(levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1)).toEqual([]);
+      expect(html).toMatch(/<nav aria-label="Contents">/);
+      const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, name]) => name);
+      for (const [, target] of html.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(target);
+    }
+  });
+
+  it('says what the paper leaves open, and names weights and prompts by digest', async () => {
+    const html = await renderHtml(tenArms());
+    expect(html).toContain('leave open, and what this sweep chose');
+    expect(html).toContain('Digests of weights, prompts and documents');
+    for (const { weightsId } of tenArms().arms) expect(html).toContain(weightsId);
+  });
+
+  it('tells the findings in sentences, with caveats, and says too few where that is so', async () => {
+    const html = await renderHtml(tenArms());
+    for (const text of ['Finding 1', 'Not asked: it needs an attention task', 'Finding 2', 'too few in all 10 arms', 'Finding 3', 'evaluation noise only', 'tokens not told by the checkpoints', 'random seed 1', 'fewer than 10, intervals by seed']) expect(html).toContain(text);
+  });
+
+  it('renders 100 arms of 400 cells within seconds, in less than 10 MB, and says how many maps it leaves out', async () => {
     const rows = hugeSweep();
     const started = performance.now();
     const html = await renderHtml(rows);
     console.log(`100 arms x 40 x 10 as HTML: ${((performance.now() - started) / 1000).toFixed(1)} s, ${(html.length / 1e6).toFixed(1)} MB`);
-    expect(html.length).toBeLessThan(15e6);
+    expect(html.length).toBeLessThan(10e6);
+    const drawn = html.match(/<figure id="arm-\d+"/g)?.length ?? 0;
+    expect(drawn).toBeGreaterThan(20);
+    expect(html).toContain(`Left out to keep the page small: ${100 - drawn} more heat maps`);
+    // The table of arms has all of them, and links only to those that are drawn.
+    const ids = new Set([...html.matchAll(/\sid="([^"]+)"/g)].map(([, name]) => name));
+    expect([...html.matchAll(/href="#([^"]+)"/g)].filter(([, target]) => !ids.has(target))).toEqual([]);
   }, 60_000);
 });
