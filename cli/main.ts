@@ -25,6 +25,7 @@ const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   down: async () => (await import('./down.js')).downCommand(),
   report: async () => (await import('./report.js')).reportCommand(),
   open: async () => (await import('./open.js')).openCommand(),
+  compare: async () => (await import('./compare.js')).compareCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   db: async () => (await import('./db.js')).dbCommand(),
   rope: async () => (await import('./rope.js')).ropeCommand(),

@@ -1,5 +1,5 @@
 /**
- * `ropesweep report`: the heat maps and the arm table of a sweep in the terminal, the HTML report and its figures as files.
+ * `ropesweep report`: what a sweep found, in the terminal; the HTML report and its figures as files.
  */
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -23,7 +23,7 @@ interface ReportOptions {
 
 export function reportCommand(): Command {
   return new Command('report')
-    .description('Show the needle heat maps and the arm table of a sweep, and write them as an HTML file.')
+    .description('Show what a sweep found: heat maps, perplexity, attention, findings with statistics; written as an HTML file too.')
     .argument('<sweep>', 'name of a sweep; it may still be running')
     .addOption(homeOption())
     .option('--out <file>', 'where the HTML report goes (default: reports/SWEEP.html in the home folder)')
@@ -32,13 +32,15 @@ export function reportCommand(): Command {
     .addHelpText(
       'after',
       `
-Colours need a terminal; NO_COLOR=1 turns them off. ropesweep open serves the same report in a browser.
+Colours need a terminal; NO_COLOR=1 turns them off. Every statistic is defined in docs/statistics.md.
+ropesweep open serves the same report in a browser.
 
 Examples:
   ropesweep report demo
   ropesweep report demo --out demo.html
   ropesweep report demo --figures figures
-  ropesweep report demo --json | jq '.arms[] | [.arm, .reach.contextTokens]'`,
+  ropesweep report demo --json | jq '.arms[] | [.arm, .reach.contextTokens]'
+  ropesweep report demo --json | jq '.findings.pretrainLength[] | [.methodLabel, .overall.difference]'`,
     )
     .action(report);
 }

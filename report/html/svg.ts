@@ -1,4 +1,5 @@
 /** A figure as a static SVG element: compiled by Vega-Lite, drawn by Vega, with a title and a description. */
+import { setImmediate } from 'node:timers/promises';
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { RopesweepError } from '../../domain/errors.js';
@@ -22,8 +23,13 @@ const compacted = (svg: string, elementId: string): string =>
     .replaceAll(' opacity="1"', '')
     .replace(/\b(id="|url\(#)(gradient|clip)_?\d+/g, `$1${elementId}-$2`);
 
-/** @throws RopesweepError INTERNAL where Vega draws nothing */
+/**
+ * Lets signals and timers have their turn before each figure: Vega computes without a pause.
+ *
+ * @throws RopesweepError INTERNAL where Vega draws nothing
+ */
 export async function drawnSvg(spec: TopLevelSpec, { elementId, title, description }: FigureWords): Promise<Markup> {
+  await setImmediate();
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   try {
     const svg = await view.toSVG();

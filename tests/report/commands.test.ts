@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { compareCommand } from '../../cli/compare.js';
 import { exportCommand } from '../../cli/export.js';
 import { reportCommand } from '../../cli/report.js';
+import type { comparisonJson } from '../../report/comparison/json.js';
 import type { ReportJson } from '../../report/json.js';
 import { openStore } from '../../results/store.js';
 import { freshDatabase, type TestDatabase } from '../stack/postgres.js';
@@ -82,6 +84,22 @@ describe('ropesweep report', () => {
       code: 'OUTPUT_UNWRITABLE',
       problems: [{ where: expect.stringContaining('below-a-file.html') as string }],
     });
+  });
+});
+
+describe('ropesweep compare', () => {
+  it('prints two arms side by side, and the same as JSON', async () => {
+    const text = await printed(compareCommand(), 'reported:none', 'reported:pi');
+    expect(text).toContain('1 pair of arms');
+    expect(text).toMatch(/recall b - a/);
+    const { arms, differing } = JSON.parse(await printed(compareCommand(), 'reported', 'reported', '--json')) as ReturnType<typeof comparisonJson>;
+    expect(arms.map(({ a, needle }) => [a.arm, needle[0]?.sameMeasurements, needle[0]?.recall?.difference])).toEqual([['none', 8, 0], ['pi', 8, 0]]);
+    expect(differing.spec).toEqual([]);
+  });
+
+  it('refuses a sweep and an arm that are not there', async () => {
+    await expect(printed(compareCommand(), 'reported', 'unheard-of')).rejects.toMatchObject({ code: 'SWEEP_UNKNOWN', exitCode: 2 });
+    await expect(printed(compareCommand(), 'reported:yarn 8', 'reported')).rejects.toMatchObject({ code: 'OPTION_INVALID', exitCode: 2, problems: [{ what: expect.stringContaining('it has "none", "pi"') as string }] });
   });
 });
 
