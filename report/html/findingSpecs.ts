@@ -5,7 +5,7 @@ import type { PatternReach } from '../statistics/patternReach.js';
 import { CHART_CONFIG, series } from './chartLook.js';
 
 /** Pixels across, axis and legend included. */
-export const SCATTER_WIDTH = 640;
+export const SCATTER_WIDTH = 570;
 
 /** Reaches are powers of two apart; one that is none stands below the shortest. */
 export function scatterSpec({ points }: PatternReach): TopLevelSpec {
@@ -33,7 +33,7 @@ export function scatterSpec({ points }: PatternReach): TopLevelSpec {
   return {
     background: 'transparent',
     padding: 4,
-    width: 440,
+    width: 400,
     height: 260,
     data: { values },
     layer: [
@@ -66,7 +66,7 @@ export function forestSpec(failures: readonly EntropyFailure[]): TopLevelSpec {
   const few = rows.flatMap(({ arm, state }) => (state === 'tooFew' ? [{ arm, auroc: 0.02, label: 'too few' }] : []));
   const y = { field: 'arm', type: 'ordinal', sort: rows.map(({ arm }) => arm), axis: { title: null, labelLimit: 230 }, scale: { domain: rows.map(({ arm }) => arm) } } as const;
   const scale = { domain: [0, 1] };
-  const axis = { title: 'AUROC of entropy for failure, same length and depth', grid: true, values: [0, 0.25, 0.5, 0.75, 1] };
+  const axis = { title: 'AUROC of entropy for failure, same length and depth', grid: true, values: [0, 0.25, 0.5, 0.75, 1], format: '.2f' };
   return {
     background: 'transparent',
     padding: 4,

@@ -3,6 +3,7 @@ import { digest } from '../../domain/identity.js';
 import { id, type CellKey } from '../../domain/ids.js';
 import type { AttentionNumbers } from '../../domain/measurement.js';
 import type { AttentionCellRow, SweepRows } from '../../domain/rows.js';
+import { distributionCharts } from '../../report/attentionDistributions.js';
 import { attentionTables } from '../../report/attentionRows.js';
 import { renderHtml } from '../../report/html/report.js';
 import { reportJson } from '../../report/json.js';
@@ -74,6 +75,31 @@ describe('attention in reports', () => {
     expect(text.split('\n').every((line) => line.length <= 100)).toBe(true);
     expect(await renderHtml(rows)).toContain('0.6931');
     expect(reportJson(rows).attention.map(({ contextTokens, entropy }) => [contextTokens, entropy])).toEqual([[64, 1.25], [128, 2.5], [256, null]]);
+  });
+
+  it('is drawn: a panel a length with the range of its heads, entropies below ln n, and a table like Table 1 of the paper', async () => {
+    const html = await renderHtml(attentionSweep());
+    expect(html).toContain('yarn 8, continued at 512: where attention goes');
+    expect(html).toContain('band: smallest to largest head');
+    for (const panel of ['64 tokens', '128 tokens']) expect(html).toContain(`>${panel}</text>`);
+    expect(html).toContain('Attention entropy by context length');
+    expect(html).toMatch(/JS to yarn at 64[^]*?<td class="number">reference<\/td><td class="number">0\.6931<\/td>/);
+  });
+
+  it('has the range of heads where they are stored, and many bins taken together', () => {
+    const [table] = attentionTables(attentionSweep());
+    if (table === undefined) throw new Error('the fixture has a task');
+    const [chart] = distributionCharts(table);
+    expect(chart?.curves.map(({ contextTokens }) => contextTokens)).toEqual([64, 128]);
+    expect(chart?.curves[0]?.points).toEqual([{ bin: 0, mass: 0.5, least: 0, most: 1 }, { bin: 1, mass: 0.5, least: 0, most: 1 }]);
+    const bins = 1000;
+    const wide = { axis: 'index' as const, bins, mean: new Array<number>(bins).fill(1 / bins), heads: null };
+    const [row] = table.rows;
+    if (row?.numbers == null) throw new Error('the first row is measured');
+    const [grouped] = distributionCharts({ task: 0, rows: [{ ...row, numbers: { ...row.numbers, distributions: [wide] } }] });
+    const points = grouped?.curves[0]?.points ?? [];
+    expect(points.length).toBeLessThanOrEqual(129);
+    expect(points.at(-1)).toMatchObject({ mass: expect.closeTo(1 / bins, 12) as number, least: null });
   });
 
   it('is nothing without attention cells', () => expect(attentionTables(noCells())).toEqual([]));
