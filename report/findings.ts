@@ -21,7 +21,18 @@ export interface Findings {
   readonly draws: Draws;
 }
 
+/** Of rows that were asked already: terminal and HTML report show the same. */
+const known = new WeakMap<SweepRows, Findings>();
+
 export function findings(rows: SweepRows, draws: Draws = DRAWS, grids: readonly ArmGrid[] = armGrids(rows), tables: readonly AttentionTable[] = attentionTables(rows)): Findings {
+  const found = known.get(rows);
+  if (found?.draws === draws) return found;
+  const made = findingsOf(rows, draws, grids, tables);
+  known.set(rows, made);
+  return made;
+}
+
+function findingsOf(rows: SweepRows, draws: Draws, grids: readonly ArmGrid[], tables: readonly AttentionTable[]): Findings {
   const cells = groupBy(rows.cells.filter(isNeedleRow), ({ armId, task }) => `${armId} ${task}`);
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
   const inputs = [...new Set([...cells.values()].flatMap((own) => own[0]?.task ?? []))].sort((a, b) => a - b).flatMap((task) =>

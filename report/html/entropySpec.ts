@@ -86,5 +86,5 @@ export function entropySplitSpec(grids: readonly ArmGrid[], titleOf: (grid: ArmG
     },
     resolve: { axis: { x: 'independent' } },
     config: CHART_CONFIG,
-  } as TopLevelSpec;
+  };
 }

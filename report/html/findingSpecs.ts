@@ -79,5 +79,5 @@ export function forestSpec(failures: readonly EntropyFailure[]): TopLevelSpec {
       { data: { values: few }, mark: { type: 'text', align: 'left', fontSize: 10, fill: 'currentColor' }, encoding: { y, x: { field: 'auroc', type: 'quantitative', scale, axis }, text: { field: 'label' } } },
     ],
     config: CHART_CONFIG,
-  } as TopLevelSpec;
+  };
 }

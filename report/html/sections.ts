@@ -37,6 +37,7 @@ const field = (value: unknown, name: string): unknown =>
 export function facts(rows: SweepRows): Markup {
   const states = statesText(stateCounts(rows.cells));
   const description = field(rows.spec, 'description');
+  const deviceClass = field(rows.spec, 'deviceClass');
   const fingerprints = distinct(rows.cells.flatMap(({ measured }) => (measured === null ? [] : [measured.fingerprint])));
   const list: [string, Content][] = [
     ['sweep', `${rows.sweep}, revision ${rows.revision}`],
@@ -47,7 +48,7 @@ export function facts(rows: SweepRows): Markup {
     ['created', time(rows.createdAt)],
     ['last change', time(rows.updatedAt)],
     ['plan digest', html`<code>${rows.planDigest}</code>`],
-    ['device class', String(field(rows.spec, 'deviceClass') ?? 'not told')],
+    ['device class', typeof deviceClass === 'string' ? deviceClass : 'not told'],
     ['versions', `onnxruntime ${ENGINE.onnxruntime}, graph ${ENGINE.graph}, numerics ${NUMERICS_VERSION}, scorer ${SCORER_VERSION}`],
     ['measured on', fingerprints.length === 0 ? 'nothing yet' : fingerprints.map((fingerprint) => html`<div>${fingerprint}</div>`)],
   ];

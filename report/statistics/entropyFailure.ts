@@ -118,7 +118,9 @@ function comparisonsOf(cells: readonly SeedCell[], { permutations, resamples, ra
     const inStrata = cells.map((cell) => ({ ...cell, stratum: strata(cell) }));
     const seeds = seedsOf(comparable(inStrata)).length;
     const { auroc: share, ...counts } = auroc(inStrata);
-    const lengthAuroc = auroc(inStrata.map((cell) => ({ ...cell, value: cell.contextTokens }))).auroc;
+    const ofLength = (): number | null => auroc(inStrata.map((cell) => ({ ...cell, value: cell.contextTokens }))).auroc;
+    // Pairs of one length tie.
+    const lengthAuroc = comparison === 'depth' ? ofLength() : counts.pairs === 0 ? null : 0.5;
     const isEnough = counts.failures >= LEAST.failures && counts.passes >= LEAST.passes && seeds >= LEAST.seeds;
     return { comparison, strata, isEnough, seeds, auroc: share, lengthAuroc, ...counts };
   });

@@ -251,11 +251,11 @@ describe('caveats', () => {
     ['fewSeeds', { ...plain, cells: plain.cells.filter((cell) => cell.taskKind === 'needle' && cell.seed < 9) }],
     ['entropyBound', { ...plain, cells: plain.cells.map((cell, at) => ({ ...cell, contextTokens: at === 0 ? 64 : 128 })) }],
     ['temperature', quiet],
-    ['teacherForced', { ...plain, cells: plain.cells.map((cell, at) => (at === 0 ? { ...cell, needle: needleNumbers({ exactMatch: false, entropy: null }) } : cell)) as SweepRows['cells'] }],
+    ['teacherForced', { ...plain, cells: plain.cells.map((cell, at) => (at === 0 ? { ...cell, needle: needleNumbers({ exactMatch: false, entropy: null }) } : cell)) }],
     ['quantised', { ...plain, arms: plain.arms.map((arm) => ({ ...arm, weightFormat: 'q4_1' })) }],
     ['mixedFingerprints', { ...plain, cells: plain.cells.map((cell, at) => ({ ...cell, measured: cell.measured === null ? null : { ...cell.measured, fingerprint: at === 0 ? 'one' : 'other' } })) }],
     ['refined', { ...plain, cells: plain.cells.map((cell, at) => ({ ...cell, origin: at === 0 ? 'refine' : 'grid' })) }],
-    ['missing', { ...plain, cells: plain.cells.map((cell, at) => (at === 0 ? { ...cell, state: 'planned' as const, needle: null } : cell)) as SweepRows['cells'] }],
+    ['missing', { ...plain, cells: plain.cells.map((cell, at) => (at === 0 ? { ...cell, state: 'planned' as const, needle: null } : cell)) }],
   ])('has %s alone where that is all', (caveat, rows) => expect(named(rows)).toEqual([caveat]));
 });
 
