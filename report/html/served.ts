@@ -23,6 +23,7 @@ const SERVED_STYLE = `
 .bar { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; margin-bottom: 1rem; font-size: 14px; color: var(--soft); }
 .bar p { margin: 0; }
 progress { vertical-align: middle; width: 8rem; max-width: 22vw; accent-color: #26948e; }
+@media (max-width: 600px) { progress { max-width: 14vw; } }
 .notice { border-left: 4px solid #f58518; padding: .25rem .75rem; margin: 0 0 1rem; }
 .files { font-size: 13px; margin: 0; padding: .25rem; }
 details.downloads { margin: 0 0 1.5rem; font-size: 14px; }

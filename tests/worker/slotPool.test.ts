@@ -97,14 +97,14 @@ describe('slots', () => {
     const { pid, error, results } = await interrupted(slots, await job(200, 2048), controller.signal, () => controller.abort(reason));
     expect(error).toBe(reason);
     expect(results).toBeLessThan(200);
-    await expect.poll(() => alive(pid)).toBe(false);
+    await expect.poll(() => alive(pid), { timeout: 30_000 }).toBe(false);
   });
 
   it('that fall silent are killed past the deadline of their phase', async () => {
     const slots = open(1, 1_500);
     const { pid, error } = await interrupted(slots, await job(200, 2048), never, (slot) => process.kill(slot, 'SIGSTOP'));
     expect(error).toMatchObject({ code: 'SLOT_SILENT' });
-    await expect.poll(() => alive(pid)).toBe(false);
+    await expect.poll(() => alive(pid), { timeout: 30_000 }).toBe(false);
   });
 
   it('that refuse a job say why and take the next one', async () => {
