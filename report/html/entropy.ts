@@ -4,7 +4,7 @@ import { entropyAndCount, NOTHING } from '../armSummary.js';
 import { entropyText } from '../cellFace.js';
 import { needleEntropyCurves, type EntropyCurve } from '../entropyCurves.js';
 import { plural } from '../labels.js';
-import { ENTROPY_WIDTH, entropyByLengthSpec, entropySplitSpec, SPLIT_WIDTH } from './entropySpec.js';
+import { ENTROPY_WIDTH, entropyByLengthSpec, entropySplitSpec, splitLayout } from './entropySpec.js';
 import { html, table, type Markup } from './markup.js';
 import { drawnSvg } from './svg.js';
 
@@ -51,7 +51,7 @@ async function splitFigure(grids: readonly ArmGrid[], severalTasks: boolean): Pr
   const title = 'Entropy of passing and of failing cells within a length';
   const description = `For ${plural(shown.length, 'arm')} the mean entropy of passing (circles) and of failing cells (triangles) at each length that has both; the table below has the numbers.`;
   const svg = await drawnSvg(entropySplitSpec(shown, titleOf), { elementId: 'entropy-split', title, description });
-  return html`<figure id="figure-of-entropy-split" style="max-width: ${SPLIT_WIDTH + 32}px"><figcaption><h3>${title}</h3><p>only lengths that have both; never across lengths${shown.length < grids.length ? ` · the first ${shown.length} of ${grids.length} arms` : ''}</p></figcaption>
+  return html`<figure id="figure-of-entropy-split" style="max-width: ${splitLayout(shown.map(titleOf)).width + 32}px"><figcaption><h3>${title}</h3><p>only lengths that have both; never across lengths${shown.length < grids.length ? ` · the first ${shown.length} of ${grids.length} arms` : ''}</p></figcaption>
 <div class="scroll">${svg}</div>
 <details><summary>Numbers</summary>${table(
     'Mean entropy in nats (cells)',

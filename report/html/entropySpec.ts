@@ -47,8 +47,19 @@ export function entropyByLengthSpec(curves: readonly EntropyCurve[]): TopLevelSp
   } as TopLevelSpec;
 }
 
-const PANEL = { width: 190, height: 120, columns: 4 } as const;
-export const SPLIT_WIDTH = PANEL.columns * (PANEL.width + 34) + 60;
+const PANEL = { width: 160, height: 120, spacing: 34 } as const;
+/** Of a letter of a title, as Vega reckons where there is no canvas to measure it on. */
+const LETTER_WIDTH = 0.8 * CHART_CONFIG.header.labelFontSize;
+const WIDEST = 1150;
+const AXIS_WIDTH = 60;
+
+/** Panels in a row, and the pixels that it takes: the longest title decides. */
+export function splitLayout(titles: readonly string[]): { readonly columns: number; readonly width: number } {
+  const longest = Math.max(...titles.map(({ length }) => length)) * LETTER_WIDTH;
+  const pitch = Math.min(2 * PANEL.width, Math.max(PANEL.width, longest)) + PANEL.spacing;
+  const columns = Math.max(1, Math.min(4, titles.length, Math.floor((WIDEST - AXIS_WIDTH) / pitch)));
+  return { columns, width: Math.ceil(columns * pitch + AXIS_WIDTH) };
+}
 
 /** Arms that have lengths with passing and failing cells. */
 export function entropySplitSpec(grids: readonly ArmGrid[], titleOf: (grid: ArmGrid) => string): TopLevelSpec {
@@ -66,8 +77,8 @@ export function entropySplitSpec(grids: readonly ArmGrid[], titleOf: (grid: ArmG
     padding: 4,
     data: { values },
     facet: { field: 'arm', type: 'nominal', sort: grids.map(titleOf), header: { title: null, labelLimit: 2 * PANEL.width } },
-    columns: PANEL.columns,
-    spacing: { row: 18, column: 34 },
+    columns: splitLayout(grids.map(titleOf)).columns,
+    spacing: { row: 18, column: PANEL.spacing },
     spec: {
       width: PANEL.width,
       height: PANEL.height,
