@@ -11,7 +11,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { Command, Option } from 'commander';
 import pRetry from 'p-retry';
 import { controlActivities } from '../activities/control.js';
-import { EXIT, RopesweepError } from '../domain/errors.js';
+import { EXIT, messageOf, RopesweepError } from '../domain/errors.js';
 import { CONTROL_QUEUE } from '../domain/orchestration.js';
 import type { Executions, Store } from '../domain/ports.js';
 import { CPU, parseDevice, type Device } from '../domain/device.js';
@@ -86,7 +86,7 @@ async function run(options: Options): Promise<void> {
 
   const connection = await untilItAnswers('the Temporal server', () => Connection.connect(connectionOptions));
   const executions = temporalExecutions(new Client({ connection, namespace }));
-  for (const worker of await reportDeadNeighbours(store, executions)) console.error(`worker ${worker} of this machine is gone; its shards go on`);
+  for (const worker of await deadNeighbours(store, executions)) console.error(`worker ${worker} of this machine is gone; its shards go on`);
   const control = options.control ? [await controlWorker(common, store, executions)] : [];
   const sampler = options.control ? startQueueSampler(store, connection, namespace) : null;
   const evaluation = await openEvaluation(common, store, executions, options);
@@ -142,6 +142,16 @@ function untilItAnswers<Result>(what: string, open: () => Promise<Result>): Prom
       if (attemptNumber % 10 === 1) console.error(`waiting for ${what}: ${error.message}`);
     },
   });
+}
+
+/** Who cannot be told now is told with the first heartbeat, or by a timeout: no reason not to start. */
+async function deadNeighbours(store: Store, executions: Executions): Promise<string[]> {
+  try {
+    return await reportDeadNeighbours(store, executions);
+  } catch (error) {
+    console.error(`workers of this machine that are gone could not be reported: ${messageOf(error)}`);
+    return [];
+  }
 }
 
 async function controlWorker(common: CommonOptions, store: Store, executions: Executions): Promise<Worker> {
