@@ -99,28 +99,34 @@ export async function refuseStale(transaction: Client, place: RevisionPlace): Pr
 /**
  * Makes the staged cells members of the sweep. They get the state the store knows now, which may be newer than the plan's.
  * A sweep that has some of them already has their order, task and shard brought up to date.
+ *
+ * Whoever adds members holds the sweep, so none come between the two statements. One with ON CONFLICT would look twice for
+ * each of a million cells and log it twice.
  */
 export async function insertMembers(transaction: Client, place: RevisionPlace): Promise<void> {
   const { sweep, revision } = place;
+  const state = Prisma.sql`coalesce(x.state::text, o.state::text, 'planned')::cell_state`;
+  const known = Prisma.sql`LEFT JOIN measurements x ON x.cell_key = c.key LEFT JOIN outcomes o ON ${holdsFor(KEY, ofPlan(place))}`;
   // By key, as everybody locks memberships: what follows goes in the order of the plan.
   await transaction.$queryRaw`
     SELECT count(*)::int FROM (
       SELECT FROM memberships m JOIN submitted_cells c ON c.key = m.cell_key AND c.arm = m.arm_id
       WHERE m.sweep_id = ${sweep} ORDER BY m.cell_key, m.arm_id FOR UPDATE OF m) AS locked`;
   await transaction.$executeRaw`
-    INSERT INTO memberships AS m (
+    UPDATE memberships m SET
+      last_revision = ${revision}, task = c.task, ordinal = c.ordinal, state = ${state}, origin = c.origin,
+      shard_id = CASE WHEN ${state} = 'planned' THEN c.shard ELSE m.shard_id END
+    FROM submitted_cells c ${known}
+    WHERE (m.sweep_id, m.cell_key, m.arm_id) = (${sweep}, c.key, c.arm)`;
+  await transaction.$executeRaw`
+    INSERT INTO memberships (
       sweep_id, cell_key, arm_id, revision, last_revision, task, task_kind, context_tokens, depth, seed, document, ordinal, state, origin,
       shard_id)
-    SELECT ${sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.document, c.ordinal,
-           coalesce(x.state::text, o.state::text, 'planned')::cell_state, c.origin, c.shard
-    FROM submitted_cells c
-    LEFT JOIN measurements x ON x.cell_key = c.key
-    LEFT JOIN outcomes o ON ${holdsFor(KEY, ofPlan(place))}
-    ORDER BY c.ordinal
-    ON CONFLICT (cell_key, sweep_id, arm_id) DO UPDATE SET
-      last_revision = excluded.last_revision, task = excluded.task, ordinal = excluded.ordinal, state = excluded.state,
-      origin = excluded.origin,
-      shard_id = CASE WHEN excluded.state = 'planned' THEN excluded.shard_id ELSE m.shard_id END`;
+    SELECT ${sweep}, c.key, c.arm, ${revision}, ${revision}, c.task, c.kind, c.context, c.depth, c.seed, c.document, c.ordinal, ${state},
+           c.origin, c.shard
+    FROM submitted_cells c ${known}
+    WHERE NOT EXISTS (SELECT FROM memberships m WHERE (m.sweep_id, m.cell_key, m.arm_id) = (${sweep}, c.key, c.arm))
+    ORDER BY c.ordinal`;
 }
 
 /** Points planned cells of the sweep to the shards that were staged for them. */

@@ -47,17 +47,20 @@ export const POSTGRES_STOP: readonly StopStep[] = [
 const READY_LIMIT_MS = 120_000;
 const START_ATTEMPTS = 10;
 
-/** For a laptop: few processes, little memory, and nothing that only replication needs. */
+/**
+ * For a laptop: few processes, little memory, and nothing that only replication needs. A sweep of a million cells writes half a
+ * gigabyte of index at random places: with less memory and log, most of its time would go to whole pages after checkpoints.
+ */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '60',
-  shared_buffers: '64MB',
+  shared_buffers: '256MB',
   io_method: 'sync',
   jit: 'off',
   wal_level: 'minimal',
   max_wal_senders: '0',
-  max_wal_size: '256MB',
+  max_wal_size: '1GB',
   timezone: 'UTC',
   log_timezone: 'UTC',
 };

@@ -9,7 +9,7 @@ import { writeSweep } from './sweep.js';
 import { compare, exportedRows } from './verdict.js';
 
 const CELLS = 600;
-/** A new database takes 40 MB, its log up to 256 MB. */
+/** A new database takes 40 MB; its log, which so few cells hardly fill, could take a gigabyte. */
 const MEGABYTES = 400;
 
 const missing = noSmallDisk();
