@@ -13,7 +13,7 @@ import { digestThrough } from '../model/cachedDigest.js';
 import { dearestCells, type DearCell } from '../planner/dearest.js';
 import { forecast, type ClassForecast } from '../planner/forecast.js';
 import { readSpec } from '../planner/parse.js';
-import { expandGrid, type GridCell } from '../planner/grid.js';
+import { layGrid, type GridBlock } from '../planner/grid.js';
 import { buildPlan, plannedClasses } from '../planner/plan.js';
 import { refinedTasks, SweepRefinement, type RefineStep } from '../planner/refineSweep.js';
 import type { ResolvedSweep } from '../planner/resolved.js';
@@ -70,7 +70,7 @@ export function refuseMissing({ missingFolders }: SweepFile): void {
 export interface PlannedSweep {
   readonly plan: Plan;
   readonly resolved: ResolvedSweep;
-  readonly grid: readonly GridCell[];
+  readonly grid: readonly GridBlock[];
 }
 
 /** The plan with what it would take on every device class. */
@@ -110,8 +110,19 @@ export async function lookAtRefinement(
 /** The plan against what the store knows; without a store everything is new. */
 export async function planSweep({ file, spec }: SweepFile, store: Store | null): Promise<PlannedSweep> {
   const resolved = await resolveSweep(spec, { file, modelsFolder: modelsFolder(), fileSha256: digestThrough(store) });
-  const grid = expandGrid(resolved);
-  const keys = grid.map((cell) => cell.key);
-  const known: ReadonlyMap<CellKey, KnownCell> = (await store?.knownCells(keys, plannedClasses(resolved))) ?? new Map();
+  const { grid, known } = await layAndLook(resolved, store);
   return { resolved, grid, plan: buildPlan(spec, resolved, known, grid) };
+}
+
+/** While the store looks for the cells of some blocks, the keys of the next are hashed. */
+async function layAndLook(resolved: ResolvedSweep, store: Store | null): Promise<{ grid: GridBlock[]; known: ReadonlyMap<CellKey, KnownCell> }> {
+  if (store === null) return { grid: [...layGrid(resolved)], known: new Map() };
+  const grid: GridBlock[] = [];
+  function* keysByBlock(): Generator<readonly CellKey[]> {
+    for (const block of layGrid(resolved)) {
+      grid.push(block);
+      yield block.keys;
+    }
+  }
+  return { known: await store.knownCells(keysByBlock(), plannedClasses(resolved)), grid };
 }

@@ -249,7 +249,7 @@ const reachedAll = (members: readonly PlannedCell[], { measured, cached, diverge
  * a cell of its own.
  */
 async function countCells(plan: Pick<Plan, 'cells'> & PlanClasses, store: PrismaStore): Promise<Finished['cells']> {
-  const known = await store.knownCells(plan.cells.map((cell) => cell.key), plan);
+  const known = await store.knownCells([plan.cells.map((cell) => cell.key)], plan);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
   const computed = plan.cells.filter(({ key }) => !cachedBefore.has(key));
   const count = (state: CellState): number => computed.filter(({ key }) => known.get(key)?.state === state).length;

@@ -211,7 +211,7 @@ export interface Submission {
 /** The database of record. Every method retries nothing: callers decide; a lost connection is STORE_LOST. */
 export interface Store {
   // planning
-  knownCells(keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>>;
+  knownCells(pieces: Iterable<readonly CellKey[]>, classes: PlanClasses): Promise<Map<CellKey, KnownCell>>;
   /** By device class, from finished shards of these checkpoints; a class without any is absent. */
   measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>>;
   fileDigest(path: string, size: number, mtimeMs: number): Promise<string | null>;

@@ -27,6 +27,13 @@ export function randomStream(purpose: string, seed: number): RandomStream {
 
 /** `count` different integers of [0, population), in the order drawn. Needs count <= population. */
 export function drawWithoutReplacement(random: RandomStream, count: number, population: number): number[] {
-  const pool = Array.from({ length: population }, (_, index) => index);
-  return Array.from({ length: count }, () => pool.splice(random.below(pool.length), 1)).flat();
+  // Of those not drawn yet, ascending, the drawn position: nothing of the population is laid out.
+  const drawn: number[] = [];
+  return Array.from({ length: count }, (_, index) => {
+    let value = random.below(population - index);
+    let smaller = 0;
+    for (; (drawn[smaller] ?? Infinity) <= value; smaller += 1) value += 1;
+    drawn.splice(smaller, 0, value);
+    return value;
+  });
 }

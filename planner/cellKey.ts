@@ -52,19 +52,23 @@ export function sharedIngredients<K extends TaskKind>(
   };
 }
 
-/** Hashes what cells have in common once; one short hash a cell is left (millions of cells are planned). */
-export function cellKeys(shared: SharedIngredients): (tableDigest: TableDigest, contextTokens: number) => (axes: TaskAxes) => CellKey {
+/**
+ * Hashes what cells have in common once; one short hash a cell is left (millions of cells are planned).
+ *
+ * @returns the keys of cells at a table and length, by their axes
+ */
+export function cellKeys(shared: SharedIngredients): (tableDigest: TableDigest, contextTokens: number, all: readonly TaskAxes[]) => CellKey[] {
   const common = digest({ ...shared });
-  return (tableDigest, contextTokens) => {
+  return (tableDigest, contextTokens, all) => {
     const place = `${common}/${tableDigest}/${contextTokens}/`;
-    return (axes) => id<CellKey>(hash('sha256', place + textOf(axes), 'hex'));
+    return textsOf(all).map((text) => id<CellKey>(hash('sha256', place + text, 'hex')));
   };
 }
 
-/** Cells of all arms and context lengths share their axes objects. */
-const texts = new WeakMap<TaskAxes, string>();
-function textOf(axes: TaskAxes): string {
-  let text = texts.get(axes);
-  if (text === undefined) texts.set(axes, (text = canonicalJson({ ...axes })));
-  return text;
+/** Cells of all arms and context lengths share the list of their axes. */
+const texts = new WeakMap<readonly TaskAxes[], readonly string[]>();
+function textsOf(all: readonly TaskAxes[]): readonly string[] {
+  const known = texts.get(all) ?? all.map((axes) => canonicalJson({ ...axes }));
+  texts.set(all, known);
+  return known;
 }

@@ -4,7 +4,7 @@
 import { groupBy } from '../domain/groupBy.js';
 import type { ArmId, CellKey } from '../domain/ids.js';
 import type { Plan, PlannedShard } from '../domain/plan.js';
-import { distinctCells, type GridCell } from './grid.js';
+import { cellsAt, cellsWhere, distinctCells, itemAt, type GridBlock } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { keysOnLarger } from './plan.js';
 import { packForClasses } from './shards.js';
@@ -26,17 +26,21 @@ export interface DearCell {
 const DEAREST = 10;
 
 /** Those of the cells that would be computed, the dearest first, else in the order of the grid. */
-export function dearestCells(resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan): DearCell[] {
-  const computed = distinctCells(resolved, grid.filter((_, index) => plan.cells[index]?.state === 'planned'));
+export function dearestCells(resolved: ResolvedSweep, grid: readonly GridBlock[], plan: Plan): DearCell[] {
+  const computed = distinctCells(resolved, cellsWhere(grid, (_, position) => plan.cells[position]?.state === 'planned'));
   // Within an arm and task the longest are the dearest.
-  const longest = [...groupBy(computed, ({ arm, task }) => `${arm}/${task}`).values()].flatMap((cells) => cells.sort((a, b) => b.contextTokens - a.contextTokens).slice(0, DEAREST));
+  const longest = [...groupBy(computed, ({ arm, task }) => `${arm}/${task}`).values()].flatMap((blocks) => firstCells(blocks.sort((a, b) => b.contextTokens - a.contextTokens)));
   const onLarger = keysOnLarger(plan.cells);
   return longest
-    .flatMap((cell) => packForClasses(resolved, [cell], ({ key }) => onLarger.has(key)).map((shard) => dearCell(cell, shard)))
+    .flatMap((cell) => packForClasses(resolved, [cell], (key) => onLarger.has(key)).map((shard) => dearCell(cell, shard)))
     .sort((a, b) => b.flops - a.flops)
     .slice(0, DEAREST);
 }
 
-const dearCell = ({ key, task, contextTokens, axes }: GridCell, { armId, deviceClass, cost: { flops, kvBytes, peakBytes, resultBytes } }: PlannedShard): DearCell => ({
-  key, armId, task, contextTokens, axes: { ...axes }, deviceClass, flops, kvBytes, peakBytes, resultBytes,
+/** Each a block of its own. */
+const firstCells = (blocks: readonly GridBlock[]): GridBlock[] =>
+  blocks.slice(0, DEAREST).flatMap((block) => block.keys.slice(0, DEAREST).map((_, position) => cellsAt(block, [position]))).slice(0, DEAREST);
+
+const dearCell = ({ keys, task, contextTokens, axes }: GridBlock, { armId, deviceClass, cost: { flops, kvBytes, peakBytes, resultBytes } }: PlannedShard): DearCell => ({
+  key: itemAt(keys, 0), armId, task, contextTokens, axes: { ...axes[0] }, deviceClass, flops, kvBytes, peakBytes, resultBytes,
 });

@@ -5,7 +5,7 @@ import type { DeviceClass } from '../domain/device.js';
 import { RopesweepError, type ErrorCode } from '../domain/errors.js';
 import type { ForeseenRefusal } from '../domain/plan.js';
 import { lengthLimit, peakMemory } from '../model/memory.js';
-import type { GridCell } from './grid.js';
+import type { CellPlace } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 
 export interface Refusal {
@@ -16,7 +16,7 @@ export interface Foreseen {
   readonly peakBytes: number;
   readonly refusal: Refusal | null;
 }
-export type Foresight = (cell: GridCell) => Foreseen;
+export type Foresight = (place: CellPlace) => Foreseen;
 
 /** Where a cell is to be computed. */
 export interface Fit {
@@ -31,17 +31,17 @@ export interface Fit {
  *
  * @param tooLarge the store knows that the first class cannot hold the cell: it is not asked
  */
-export function foreseeFit(resolved: ResolvedSweep): (cell: GridCell, tooLarge: boolean) => Fit {
+export function foreseeFit(resolved: ResolvedSweep): (place: CellPlace, tooLarge: boolean) => Fit {
   const { device, larger } = resolved;
   const onOwn = foresee(resolved);
   const onLarger = larger === null ? null : foresee({ ...resolved, device: larger });
   const fits: Fit = { device, refusals: [] };
-  return (cell, tooLarge) => {
-    const refusal = tooLarge ? null : onOwn(cell).refusal;
+  return (place, tooLarge) => {
+    const refusal = tooLarge ? null : onOwn(place).refusal;
     if (!tooLarge && refusal === null) return fits;
     const refusals = refusal === null ? [] : [refusedBy(device, refusal)];
     if (larger === null || onLarger === null || (refusal !== null && refusal.code !== 'OUT_OF_MEMORY')) return { device: null, refusals };
-    const last = onLarger(cell).refusal;
+    const last = onLarger(place).refusal;
     return last === null ? { device: larger, refusals } : { device: null, refusals: [...refusals, refusedBy(larger, last)] };
   };
 }
@@ -51,15 +51,10 @@ const refusedBy = ({ name }: DeviceClass, { code, what }: Refusal): ForeseenRefu
 /** On the sweep's own device class. Looks once at each arm's architecture, task and length. */
 export function foresee({ arms, tasks, device, dtype }: ResolvedSweep): Foresight {
   const known = new Map<string, Foreseen>();
-  let last: { readonly cell: GridCell; readonly foreseen: Foreseen } | undefined;
-  return (cell) => {
-    const { arm, task, contextTokens } = cell;
-    // Cells of a length stand together.
-    if (last?.cell.arm === arm && last.cell.task === task && last.cell.contextTokens === contextTokens) return last.foreseen;
+  return ({ arm, task, contextTokens }) => {
     const place = `${arm}/${task}/${contextTokens}`;
     const foreseen = known.get(place) ?? look(arm, task, contextTokens);
     known.set(place, foreseen);
-    last = { cell, foreseen };
     return foreseen;
   };
 

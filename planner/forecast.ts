@@ -13,7 +13,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import { totalCost } from './cost.js';
 import { classesOf, dtypeOn } from './device.js';
 import { foresee } from './feasible.js';
-import { distinctCells, type GridCell } from './grid.js';
+import { cellsIn, cellsWhere, distinctCells, type GridBlock } from './grid.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packShards } from './shards.js';
 
@@ -58,22 +58,23 @@ export type MeasuredRates = ReadonlyMap<string, MeasuredRate>;
 const SHOWN_PROVIDERS: readonly DeviceClass['provider'][] = ['cpu', 'cuda'];
 
 /** One forecast a class, the built-in ones by memory after the spec's own. */
-export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
-  const open = distinctCells(resolved, grid.filter((_, index) => !isMeasured(plan.cells[index]?.state ?? 'planned')));
+export function forecast(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridBlock[], plan: Plan, rates: MeasuredRates): ClassForecast[] {
+  const open = distinctCells(resolved, cellsWhere(grid, (_, position) => !isMeasured(plan.cells[position]?.state ?? 'planned')));
   const shown = classesOf(spec).filter(({ name, provider }) => SHOWN_PROVIDERS.includes(provider) || name === spec.deviceClass || name === spec.largerDeviceClass);
   return shown.flatMap((device) => {
     const dtype = dtypeOn(device, spec.dtype, resolved.arms[0]?.arm.checkpoint.weightFormat ?? '');
     // What the plan itself computes is packed already, where one class computes it all.
-    const isWhole = open.length === plan.counts.new && plan.shards.every((shard) => shard.deviceClass === device.name);
+    const isWhole = cellsIn(open) === plan.counts.new && plan.shards.every((shard) => shard.deviceClass === device.name);
     const packed = device.name === resolved.device.name && dtype === resolved.dtype && isWhole ? plan.cost : null;
     return dtype === null ? [] : [forecastOn({ ...resolved, device, dtype }, open, packed, rates)];
   });
 }
 
-function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], packed: ShardCost | null, rates: MeasuredRates): ClassForecast {
+function forecastOn(resolved: ResolvedSweep, open: readonly GridBlock[], packed: ShardCost | null, rates: MeasuredRates): ClassForecast {
   const { device, dtype } = resolved;
   const foresight = foresee(resolved);
-  const fitting = open.filter((cell) => foresight(cell).refusal === null);
+  const fitting = open.filter((block) => foresight(block).refusal === null);
+  const cells = cellsIn(open);
   const { promptTokens, distinctTokens, flops, kvBytes, resultBytes } = packed ?? totalCost(packShards(resolved, fitting).map(({ cost }) => cost));
   const rate = rateOf(device, dtype, rates);
   const hoursAt = (flopsPerSecond: number): number => flops / flopsPerSecond / 3600;
@@ -83,9 +84,9 @@ function forecastOn(resolved: ResolvedSweep, open: readonly GridCell[], packed: 
     dtype,
     sharesPrefixes: device.keepsKv,
     memoryBytes: device.memoryBytes,
-    peakBytes: open.reduce((most, cell) => Math.max(most, foresight(cell).peakBytes), 0),
-    cells: open.length,
-    infeasible: open.length - fitting.length,
+    peakBytes: open.reduce((most, block) => Math.max(most, foresight(block).peakBytes), 0),
+    cells,
+    infeasible: cells - cellsIn(fitting),
     promptTokens,
     distinctTokens,
     flops,

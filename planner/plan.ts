@@ -13,7 +13,7 @@ import type { SweepSpec } from '../domain/spec.js';
 import type { CellState } from '../domain/states.js';
 import { totalCost } from './cost.js';
 import { foreseeFit, type Fit } from './feasible.js';
-import { distinctCells, expandGrid, type GridCell } from './grid.js';
+import { cellsWhere, distinctCells, itemAt, layGrid, type CellPlace, type GridBlock } from './grid.js';
 import { isRefined } from './refineDesign.js';
 import type { ResolvedSweep } from './resolved.js';
 import { packForClasses } from './shards.js';
@@ -27,18 +27,20 @@ export const plannedClasses = ({ device, larger }: Pick<ResolvedSweep, 'device' 
 
 /**
  * @param known what the store knows of the grid's keys, for {@link plannedClasses}
- * @param grid the expanded grid, if the caller has it already (it asked the store with its keys)
+ * @param grid the grid laid out, if the caller has it already (it asked the store with its keys)
  */
 export function buildPlan(
   spec: SweepSpec,
   resolved: ResolvedSweep,
   known: ReadonlyMap<CellKey, KnownCell>,
-  grid: readonly GridCell[] = expandGrid(resolved),
+  grid: readonly GridBlock[] = [...layGrid(resolved)],
 ): Plan {
   const fit = foreseeFit(resolved);
-  const cells = grid.map((cell) => plannedCell(cell, resolved, known.get(cell.key), fit));
+  const cells: PlannedCell[] = [];
+  for (const block of grid) addCells(cells, block, resolved, known, fit);
   const onLarger = keysOnLarger(cells);
-  const shards = packForClasses(resolved, distinctCells(resolved, grid.filter((_, index) => cells[index]?.state === 'planned')), ({ key }) => onLarger.has(key));
+  const planned = cellsWhere(grid, (_, position) => cells[position]?.state === 'planned');
+  const shards = packForClasses(resolved, distinctCells(resolved, planned), (key) => onLarger.has(key));
   const excluded = [...resolved.missing, ...resolved.leftOut];
   return {
     sweep: id<SweepId>(spec.name),
@@ -63,32 +65,40 @@ export function keysOnLarger(cells: readonly PlannedCell[]): ReadonlySet<CellKey
   return keys;
 }
 
-function plannedCell(cell: GridCell, resolved: ResolvedSweep, known: KnownCell | undefined, fit: (cell: GridCell, tooLarge: boolean) => Fit): PlannedCell {
-  const armId = resolved.arms[cell.arm]?.arm.id;
-  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${cell.arm}` });
-  if (known !== undefined && known.state !== 'planned') {
-    const ended = withState(cell, armId, known.state);
-    return known.reason === null ? ended : { ...ended, reason: known.reason };
-  }
-  const { device, refusals } = fit(cell, known !== undefined);
-  const planned = withState(cell, armId, device === null ? 'infeasible' : 'planned');
-  if (known === undefined && refusals.length === 0) return planned;
-  const reason = [known?.reason, ...refusals.map((refusal) => refusal.reason)].filter((text) => text != null).join('; ');
-  return { ...planned, reason, ...(refusals.length > 0 && { foreseen: refusals }), ...(device !== null && { onLarger: true }) };
+function addCells(cells: PlannedCell[], block: GridBlock, resolved: ResolvedSweep, known: ReadonlyMap<CellKey, KnownCell>, fitOf: (place: CellPlace, tooLarge: boolean) => Fit): void {
+  const armId = resolved.arms[block.arm]?.arm.id;
+  if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${block.arm}` });
+  const fit = fitOf(block, false);
+  const isSimple = fit.refusals.length === 0;
+  block.keys.forEach((key, position) => {
+    const cell = cellToCompute(block, position, key, armId);
+    const found = known.get(key);
+    if (found === undefined) cells.push(isSimple ? cell : { ...cell, ...foreseen(fit, null) });
+    else if (found.state === 'planned') cells.push({ ...cell, ...foreseen(fitOf(block, true), found.reason) });
+    else cells.push({ ...cell, state: found.state, ...(found.reason !== null && { reason: found.reason }) });
+  });
 }
 
 /** Written out: of millions of cells, copies of all fields but one would take most of the time. */
-function withState(cell: GridCell, armId: ArmId, state: CellState): PlannedCell {
-  const { key, task, contextTokens } = cell;
-  switch (cell.taskKind) {
+function cellToCompute(block: GridBlock, position: number, key: CellKey, armId: ArmId): PlannedCell {
+  const { task, contextTokens } = block;
+  switch (block.taskKind) {
     case 'needle':
-      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+      return { key, armId, task, taskKind: block.taskKind, contextTokens, axes: itemAt(block.axes, position), state: 'planned' };
     case 'perplexity':
-      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+      return { key, armId, task, taskKind: block.taskKind, contextTokens, axes: itemAt(block.axes, position), state: 'planned' };
     case 'attention':
-      return { key, armId, task, taskKind: cell.taskKind, contextTokens, axes: cell.axes, state };
+      return { key, armId, task, taskKind: block.taskKind, contextTokens, axes: itemAt(block.axes, position), state: 'planned' };
   }
 }
+
+/** What a cell has that does not fit everywhere. @param reason why it is not tried on the sweep's own class, as the store has it */
+const foreseen = ({ device, refusals }: Fit, reason: string | null) => ({
+  state: device === null ? 'infeasible' as const : 'planned' as const,
+  reason: [reason, ...refusals.map((refusal) => refusal.reason)].filter((text) => text !== null).join('; '),
+  ...(refusals.length > 0 && { foreseen: refusals }),
+  ...(device !== null && { onLarger: true as const }),
+});
 
 function countCells(cells: readonly PlannedCell[], excluded: readonly Excluded[]): CellCounts {
   const counts: Record<CellState, number> = { planned: 0, measured: 0, diverged: 0, infeasible: 0, failed: 0 };
@@ -107,9 +117,9 @@ function countCells(cells: readonly PlannedCell[], excluded: readonly Excluded[]
  * Identity of a revision: which cells, shown how, run how. Neither what the store knows nor where folders lie enters,
  * nor what changes no row (concurrency, limits, description).
  */
-function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridCell[]): string {
+function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridBlock[]): string {
   const cells = createHash('sha256');
-  for (const some of chunks(grid)) cells.update(some.map(({ key }) => key).join(''));
+  for (const { keys } of grid) cells.update(keys.join(''));
   return digest({
     sweep: spec.name,
     deviceClass: spec.deviceClass,
@@ -129,10 +139,4 @@ function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly Gri
     // How a task is refined, where one is; what refinement found is no part of a plan.
     ...(spec.tasks.some(isRefined) && { refine: spec.tasks.map((task) => (isRefined(task) ? { ...task.refine } : null)) }),
   } satisfies Plain);
-}
-
-const CHUNK = 1_000;
-
-function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
 }

@@ -7,26 +7,34 @@
 import { axisValues } from '../domain/axis.js';
 import type { ArmId, CellKey } from '../domain/ids.js';
 import { RopesweepError } from '../domain/errors.js';
+import { groupBy } from '../domain/groupBy.js';
 import type { NamedTable, PlannedShard } from '../domain/plan.js';
 import type { KnownScore } from '../domain/ports.js';
 import type { ArmRefinement, Frontier, PassCount, Refinement } from '../domain/refinement.js';
 import { score } from '../domain/score.js';
 import type { CellOrigin } from '../domain/states.js';
+import type { NeedleAxes } from '../domain/task.js';
 import type { Criterion } from '../domain/taskSpec.js';
 import { tableDependsOnLength } from '../rope/method.js';
 import { tableAtLength } from './arms.js';
 import { cellKeys, sharedIngredients } from './cellKey.js';
 import { totalCost } from './cost.js';
 import { foreseeFit, type Fit } from './feasible.js';
-import { distinctCells, type GridCell, type GridCellOf } from './grid.js';
+import { distinctCells, itemAt, type CellPlace, type GridBlock } from './grid.js';
 import { auditCells, isRefined, maximumCells, refineDesign, type RefineDesign, type RefinedSpec, type RefinePoint } from './refineDesign.js';
 import { searchFrontier, type CellOutcome, type FrontierSearch } from './refineFrontier.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';
 import { packForClasses, packShards } from './shards.js';
 import type { PlannedTaskOf } from './tasks/registry.js';
 
+/** A cell of the grid or beside it. */
+interface NeedleCell extends CellPlace {
+  readonly key: CellKey;
+  readonly taskKind: 'needle';
+  readonly axes: NeedleAxes;
+}
 /** A cell beside the grid. */
-export type RefineCell = GridCellOf<'needle'> & { readonly origin: Exclude<CellOrigin, 'grid'> };
+export type RefineCell = NeedleCell & { readonly origin: Exclude<CellOrigin, 'grid'> };
 
 export interface RefineStep {
   /** Cells beside the grid that are used or wanted, each once an arm, in a deterministic order. */
@@ -48,7 +56,7 @@ export class SweepRefinement {
   /** The sweep with tables at every length that was asked for. */
   private readonly arms: ResolvedArm[];
   private readonly fullGridFlops = new Map<string, number>();
-  private readonly fit: (cell: GridCell, tooLarge: boolean) => Fit;
+  private readonly fit: (place: CellPlace, tooLarge: boolean) => Fit;
 
   constructor(private readonly resolved: ResolvedSweep) {
     this.fit = foreseeFit(resolved);
@@ -64,7 +72,8 @@ export class SweepRefinement {
   /** Shards of cells of a step; arms that share a cell have it in one. */
   shardsOf(cells: readonly RefineCell[]): PlannedShard[] {
     const { larger } = this.resolved;
-    return packForClasses(this.sweep, distinctCells(this.sweep, cells), (cell) => this.fit(cell, false).device === larger);
+    const onLarger = new Set(cells.filter((cell) => this.fit(cell, false).device === larger).map(({ key }) => key));
+    return packForClasses(this.sweep, distinctCells(this.sweep, inBlocks(cells)), (key) => onLarger.has(key));
   }
 
   /** With tables at the lengths of the cells. */
@@ -152,12 +161,12 @@ export class SweepRefinement {
     return this.arms.flatMap(({ point, arm }, index) => (point.modelPosition === model && this.resolved.selection.lay(point, grid, tableDependsOnLength(arm.method)).size > 0 ? [index] : []));
   }
 
-  private cellsOf(index: number, { index: task, task: resolved }: RefinedTask): (point: RefinePoint) => GridCellOf<'needle'> {
+  private cellsOf(index: number, { index: task, task: resolved }: RefinedTask): (point: RefinePoint) => NeedleCell {
     const { arm } = this.armAt(index);
-    const keyAt = cellKeys(sharedIngredients(arm, 'needle', resolved, this.resolved));
+    const keysAt = cellKeys(sharedIngredients(arm, 'needle', resolved, this.resolved));
     return ({ contextTokens, depth, seed }) => {
       const axes = { depth, seed };
-      return { key: keyAt(this.tableOf(index, contextTokens).digest, contextTokens)(axes), arm: index, task, contextTokens, taskKind: 'needle', axes };
+      return { key: itemAt(keysAt(this.tableOf(index, contextTokens).digest, contextTokens, [axes]), 0), arm: index, task, contextTokens, taskKind: 'needle', axes };
     };
   }
 
@@ -177,8 +186,8 @@ export class SweepRefinement {
     return found;
   }
 
-  private flopsOf(cells: readonly GridCell[]): number {
-    return totalCost(packShards(this.sweep, distinctCells(this.sweep, cells)).map(({ cost }) => cost)).flops;
+  private flopsOf(cells: readonly NeedleCell[]): number {
+    return totalCost(packShards(this.sweep, distinctCells(this.sweep, inBlocks(cells))).map(({ cost }) => cost)).flops;
   }
 
   /** Of one seed times their number: prompts of two seeds share nothing but their head. */
@@ -195,6 +204,14 @@ export class SweepRefinement {
     return flops;
   }
 }
+
+const inBlocks = (cells: readonly NeedleCell[]): GridBlock[] =>
+  [...groupBy(cells, ({ arm, task, contextTokens }) => `${arm}/${task}/${contextTokens}`).values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const { arm, task, taskKind, contextTokens } = first;
+    const all = [first, ...others];
+    return [{ arm, task, taskKind, contextTokens, axes: all.map(({ axes }) => axes), keys: all.map(({ key }) => key) }];
+  });
 
 const gridPoints = ({ grid, depths }: RefineDesign, { seeds }: RefinedSpec): RefinePoint[] =>
   grid.flatMap((contextTokens) => depths.flatMap((depth) => axisValues(seeds).map((seed) => ({ contextTokens, depth, seed }))));

@@ -10,15 +10,15 @@
  *
  * A context length whose depths exceed the bound by themselves stays whole: cut, its trunk would be computed twice.
  */
+import { hash } from 'node:crypto';
 import { RopesweepError } from '../domain/errors.js';
 import { groupBy } from '../domain/groupBy.js';
-import { digest } from '../domain/identity.js';
-import { id, type ShardId } from '../domain/ids.js';
+import { id, type CellKey, type ShardId } from '../domain/ids.js';
 import { tableAt, type PlannedShard, type ShardCost } from '../domain/plan.js';
 import type { TaskKind } from '../domain/task.js';
 import type { ModelConfig } from '../model/config.js';
 import { cellsCost, type Machine } from './cost.js';
-import type { GridCell } from './grid.js';
+import { cellsWhere, itemAt, type GridBlock, type GridBlockOf } from './grid.js';
 import type { ResolvedArm, ResolvedSweep } from './resolved.js';
 import { plannerOf, type PlannedTask, type PlannedTaskOf } from './tasks/registry.js';
 import type { CellPoint } from './tasks/taskPlanner.js';
@@ -28,26 +28,27 @@ export const MAXIMUM_DISTINCT_TOKENS = 16_384;
 export const MAXIMUM_CELLS = 512;
 
 /** Shards of the sweep's device class, then those of the larger one: cells of two classes share none. */
-export function packForClasses(resolved: ResolvedSweep, cells: readonly GridCell[], isOnLarger: (cell: GridCell) => boolean): PlannedShard[] {
+export function packForClasses(resolved: ResolvedSweep, blocks: readonly GridBlock[], isOnLarger: (key: CellKey) => boolean): PlannedShard[] {
   const { larger } = resolved;
-  if (larger === null) return packShards(resolved, cells);
-  return [...packShards(resolved, cells.filter((cell) => !isOnLarger(cell))), ...packShards({ ...resolved, device: larger }, cells.filter(isOnLarger))];
+  if (larger === null) return packShards(resolved, blocks);
+  return [...packShards(resolved, cellsWhere(blocks, (key) => !isOnLarger(key))), ...packShards({ ...resolved, device: larger }, cellsWhere(blocks, isOnLarger))];
 }
 
 /** Puts every cell into exactly one shard of the sweep's device class; the same cells give the same shards. */
-export function packShards(resolved: ResolvedSweep, cells: readonly GridCell[]): PlannedShard[] {
+export function packShards(resolved: ResolvedSweep, blocks: readonly GridBlock[]): PlannedShard[] {
   const shards: PlannedShard[] = [];
   const packer = new Packer(resolved);
-  for (const [armIndex, ofArm] of groupBy(cells, (cell) => cell.arm)) {
+  for (const [armIndex, ofArm] of groupBy(blocks, (block) => block.arm)) {
     const arm = resolved.arms[armIndex];
     if (arm === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${armIndex}` });
-    for (const [taskIndex, ofTask] of groupBy(ofArm, (cell) => cell.task)) {
+    for (const [taskIndex, ofTask] of groupBy(ofArm, (block) => block.task)) {
       const task = resolved.tasks.find(({ index }) => index === taskIndex);
       if (task === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no task ${taskIndex}` });
-      for (const ofTable of groupBy(ofTask, tableOf(arm)).values()) {
+      for (const ofTable of groupBy(ofTask, ({ contextTokens }) => tableAt(arm.arm, contextTokens).digest).values()) {
+        const keys = ofTable.flatMap((block) => block.keys);
         for (const { positions, cost } of packer.pack(arm, task, ofTable)) {
-          const cellKeys = positions.flatMap((position) => ofTable[position]?.key ?? []);
-          shards.push({ id: id<ShardId>(digest(cellKeys)), armId: arm.arm.id, task: taskIndex, deviceClass: resolved.device.name, cellKeys, cost });
+          const cellKeys = positions.map((position) => itemAt(keys, position));
+          shards.push({ id: shardId(cellKeys), armId: arm.arm.id, task: taskIndex, deviceClass: resolved.device.name, cellKeys, cost });
         }
       }
     }
@@ -55,13 +56,9 @@ export function packShards(resolved: ResolvedSweep, cells: readonly GridCell[]):
   return shards;
 }
 
-/** Cells of one table are told by its digest; where an arm has one table for all lengths, nothing is to be looked up. */
-const tableOf = ({ arm }: ResolvedArm): ((cell: GridCell) => string) => {
-  const single = arm.tables['*']?.digest;
-  return single === undefined ? (cell) => tableAt(arm, cell.contextTokens).digest : () => single;
-};
+const shardId = (cellKeys: readonly CellKey[]): ShardId => id<ShardId>(hash('sha256', cellKeys.join(''), 'hex'));
 
-/** A shard, its cells by their positions among those that were packed. */
+/** A shard, its cells by their positions among those that were packed, block after block. */
 interface Packed {
   readonly positions: readonly number[];
   readonly cost: ShardCost;
@@ -69,34 +66,39 @@ interface Packed {
 
 /** Packs cells of one arm, task and table. Arms of a task mostly have the same cells: those are packed once. */
 class Packer {
-  private readonly known: { readonly task: PlannedTask; readonly config: string; readonly cells: readonly GridCell[]; readonly packed: readonly Packed[] }[] = [];
+  private readonly known: { readonly task: PlannedTask; readonly config: string; readonly blocks: readonly GridBlock[]; readonly packed: readonly Packed[] }[] = [];
 
   constructor(private readonly machine: Machine) {}
 
-  pack({ config }: ResolvedArm, task: PlannedTask, cells: readonly GridCell[]): readonly Packed[] {
+  pack({ config }: ResolvedArm, task: PlannedTask, blocks: readonly GridBlock[]): readonly Packed[] {
     const architecture = JSON.stringify(config);
-    const alike = this.known.find((one) => one.task === task && one.config === architecture && haveSamePoints(one.cells, cells));
+    const alike = this.known.find((one) => one.task === task && one.config === architecture && haveSamePoints(one.blocks, blocks));
     if (alike !== undefined) return alike.packed;
-    const packed = packTask(this.machine, config, task, cells);
-    this.known.push({ task, config: architecture, cells, packed });
+    const packed = packTask(this.machine, config, task, blocks);
+    this.known.push({ task, config: architecture, blocks, packed });
     return packed;
   }
 }
 
-/** Cells of a task share their axes objects over all arms. */
-const haveSamePoints = (some: readonly GridCell[], others: readonly GridCell[]): boolean =>
-  some.length === others.length && some.every(({ contextTokens, axes }, position) => others[position]?.axes === axes && others[position].contextTokens === contextTokens);
+const haveSamePoints = (some: readonly GridBlock[], others: readonly GridBlock[]): boolean =>
+  some.length === others.length && some.every(({ contextTokens, axes }, index) => others[index]?.contextTokens === contextTokens && areSame(axes, others[index].axes));
 
-function packTask(machine: Machine, config: ModelConfig, task: PlannedTask, cells: readonly GridCell[]): Packed[] {
+/** Arms share the axes of a task: all of them at once, or those that are left one by one. */
+const areSame = (some: readonly unknown[], others: readonly unknown[]): boolean =>
+  some === others || (some.length === others.length && some.every((axes, index) => axes === others[index]));
+
+function packTask(machine: Machine, config: ModelConfig, task: PlannedTask, blocks: readonly GridBlock[]): Packed[] {
   switch (task.kind) {
     case 'needle':
-      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+      return packPoints(machine, config, task, blocks.flatMap((block) => (block.taskKind === task.kind ? pointsOf(block) : [])));
     case 'perplexity':
-      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+      return packPoints(machine, config, task, blocks.flatMap((block) => (block.taskKind === task.kind ? pointsOf(block) : [])));
     case 'attention':
-      return packPoints(machine, config, task, cells.filter((cell) => cell.taskKind === task.kind));
+      return packPoints(machine, config, task, blocks.flatMap((block) => (block.taskKind === task.kind ? pointsOf(block) : [])));
   }
 }
+
+const pointsOf = <K extends TaskKind>({ contextTokens, axes }: GridBlockOf<K>): CellPoint<K>[] => axes.map((own) => ({ contextTokens, axes: own }));
 
 interface Placed<K extends TaskKind> {
   readonly position: number;

@@ -20,6 +20,7 @@ const DEADLOCK_ATTEMPTS = 10;
 const TRANSACTION_TIMEOUT_MS = 600_000;
 
 export class Database {
+  private readonly pool: pg.Pool;
   private readonly client: PrismaClient;
 
   /** @param stillMs how long a transaction may stand still before PostgreSQL ends it, and with it what it locked */
@@ -30,13 +31,23 @@ export class Database {
     // A process that is stopped or cut off in the middle of a transaction is given up by Temporal after this time; from then
     // on nobody may have to wait for what it holds. The pool waits for what its hook returns, which its type does not say.
     const limit = (connection: pg.ClientBase): unknown => connection.query(`SET idle_in_transaction_session_timeout = ${String(stillMs)}`);
-    this.client = clientOn(poolOf(databaseUrl, CONNECTIONS, limit));
+    this.pool = poolOf(databaseUrl, CONNECTIONS, limit);
+    this.client = clientOn(this.pool);
   }
 
   /** Statements that need no transaction of their own. */
   async read<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     try {
       return await work(this.client);
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
+  /** One statement with parameters of megabytes, which Prisma would write as JSON and read again. */
+  async readWithMuch<Row extends pg.QueryResultRow>({ text, values }: Prisma.Sql): Promise<Row[]> {
+    try {
+      return (await this.pool.query<Row>(text, values)).rows;
     } catch (error) {
       throw asStoreError(error);
     }

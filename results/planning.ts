@@ -1,14 +1,14 @@
 /**
  * What a plan asks the store: which cells have numbers or an outcome, and digests of files that were hashed before.
  */
+import pMap from 'p-map';
 import { PLACE_CODES } from '../domain/errors.js';
 import type { CellKey, WeightsId } from '../domain/ids.js';
 import type { PlanClasses } from '../domain/plan.js';
 import type { FileDigest, KnownCell, MeasuredRate } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
-import { chunks } from './chunks.js';
 import { holdsFor, isTooLarge, ofPlan } from './cellOutcome.js';
-import { CONNECTIONS, type Client } from './database.js';
+import type { Client, Database } from './database.js';
 import { Prisma } from './generated/client.js';
 
 interface KnownRow {
@@ -19,31 +19,47 @@ interface KnownRow {
 
 /** Keys in one question: PostgreSQL reads what it has of them once a question, and a message holds them easily. */
 const KEYS_A_QUESTION = 100_000;
+/** At once: while one is answered, the keys of the next are laid out. */
+const QUESTIONS = 2;
 
 /**
- * Those of `keys` that the store knows. A measurement stands before an outcome; an outcome whose reason lies in the place
+ * Those of the keys that the store knows. A measurement stands before an outcome; an outcome whose reason lies in the place
  * where the cell was tried is none: the next submission plans the cell again. A cell that was too large for the classes' own and
  * was not tried on the larger one is planned.
  *
  * Keys travel as one text, which of a million costs a fraction of what an array of parameters does.
+ *
+ * @param pieces the keys, laid out when they are asked for
  */
-export async function knownCells(client: Client, keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
+export async function knownCells(database: Database, pieces: Iterable<readonly CellKey[]>, classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
   const key = Prisma.sql`asked.key`;
   const known = new Map<CellKey, KnownCell>();
-  const ask = async (some: readonly CellKey[]): Promise<void> => {
-    const rows = await client.$queryRaw<KnownRow[]>`
+  const ask = async (keys: readonly CellKey[]): Promise<void> => {
+    const rows = await database.readWithMuch<KnownRow>(Prisma.sql`
       SELECT asked.key, coalesce(m.state::text, o.state::text, 'planned') AS state,
              CASE WHEN m.state IS NULL THEN concat_ws('; ', f.reason, o.reason) END AS reason
-      FROM string_to_table(${some.join(',')}, ',') AS asked(key)
+      FROM string_to_table(${keys.join(',')}, ',') AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
       LEFT JOIN outcomes o ON ${holdsFor(key, ofPlan(classes))} AND o.code <> ALL (${PLACE_CODES}::text[])
       LEFT JOIN outcomes f ON ${classes.largerDeviceClass !== null} AND ${isTooLarge(key, ofPlan(classes))}
-      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL OR f.cell_key IS NOT NULL`;
+      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL OR f.cell_key IS NOT NULL`);
     for (const { key, state, reason } of rows) known.set(key, { state, reason });
   };
-  // While PostgreSQL looks for some, the next are written out.
-  for (const questions of chunks([...chunks(keys, KEYS_A_QUESTION)], CONNECTIONS)) await Promise.all(questions.map(ask));
+  await pMap(questions(pieces), ask, { concurrency: QUESTIONS });
   return known;
+}
+
+function* questions(pieces: Iterable<readonly CellKey[]>): Generator<readonly CellKey[]> {
+  let open: CellKey[] = [];
+  for (const piece of pieces) {
+    for (const key of piece) {
+      open.push(key);
+      if (open.length < KEYS_A_QUESTION) continue;
+      yield open;
+      open = [];
+    }
+  }
+  if (open.length > 0) yield open;
 }
 
 interface RateRow extends MeasuredRate {

@@ -41,8 +41,8 @@ import { finishSweep } from './sweepEnd.js';
 export class PrismaStore implements Store {
   constructor(private readonly database: Database) {}
 
-  knownCells(keys: readonly CellKey[], classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
-    return this.database.read((client) => knownCells(client, keys, classes));
+  knownCells(pieces: Iterable<readonly CellKey[]>, classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
+    return knownCells(this.database, pieces, classes);
   }
 
   measuredRates(weightsIds: readonly WeightsId[]): Promise<Map<string, MeasuredRate>> {

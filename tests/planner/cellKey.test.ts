@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { id, type TableDigest, type WeightsId } from '../../domain/ids.js';
 import { cellKeys, sharedIngredients, type CellIngredients } from '../../planner/cellKey.js';
-import { expandGrid } from '../../planner/grid.js';
+import { layGrid } from '../../planner/grid.js';
 import { digest } from '../../domain/identity.js';
 import { demoSweep } from './demoSweep.js';
 
-const keyOf = ({ tableDigest, contextTokens, axes, ...shared }: CellIngredients) => cellKeys(shared)(tableDigest, contextTokens)(axes);
+const keyOf = ({ tableDigest, contextTokens, axes, ...shared }: CellIngredients) => cellKeys(shared)(tableDigest, contextTokens, [axes])[0];
 
 const ingredients: CellIngredients = {
   taskKind: 'needle',
@@ -38,7 +38,7 @@ const CHANGES: { readonly [Name in keyof CellIngredients]: readonly CellIngredie
   ],
 };
 
-const keysOf = async (...set: string[]): Promise<Set<string>> => new Set(expandGrid((await demoSweep(...set)).resolved).map((cell) => cell.key));
+const keysOf = async (...set: string[]): Promise<Set<string>> => new Set([...layGrid((await demoSweep(...set)).resolved)].flatMap(({ keys }) => keys));
 
 /** Share of the keys of one sweep that the other has too. */
 async function shared(known: ReadonlySet<string>, ...set: string[]): Promise<number> {
@@ -79,7 +79,7 @@ describe('the cell key', () => {
 
 describe('keys of the demo', () => {
   it('do not move: the first of them, and one over all', async () => {
-    const all = expandGrid((await demoSweep()).resolved).map((cell) => cell.key);
+    const all = [...layGrid((await demoSweep()).resolved)].flatMap(({ keys }) => keys);
     expect(all[0]).toBe('960bb5484cc8cdabf5bdeef910bb3f8e45c349a00c6b101800751ab254f30377');
     expect(digest(all)).toBe('7122395183ae1a3618cff88978ea46d1d0ea89cfa9f61a74cee8abe04ecd1f50');
   });

@@ -11,7 +11,7 @@ import type { KnownCell } from '../../domain/ports.js';
 import { digest } from '../../domain/identity.js';
 import { dearestCells } from '../../planner/dearest.js';
 import { forecast } from '../../planner/forecast.js';
-import { expandGrid } from '../../planner/grid.js';
+import { layGrid } from '../../planner/grid.js';
 import { parseSpec } from '../../planner/parse.js';
 import { buildPlan } from '../../planner/plan.js';
 import { SweepRefinement } from '../../planner/refineSweep.js';
@@ -158,7 +158,7 @@ describe('the larger device class of a sweep', () => {
   it('is told by plan: how many cells go there, what they cost, and nothing of them among what is not run', async () => {
     const spec = parseSpec(LARGE, { file: DEMO, set: LARGER });
     const resolved = await resolveSweep(spec, { file: DEMO, fileSha256: ({ path: file }) => Promise.resolve(digest(file)), modelsFolder });
-    const grid = expandGrid(resolved);
+    const grid = [...layGrid(resolved)];
     const plan = buildPlan(spec, resolved, new Map(), grid);
     const told = { plan, forecasts: forecast(spec, resolved, grid, plan, new Map()), dearest: dearestCells(resolved, grid, plan), refinement: null };
     const text = planText(told);

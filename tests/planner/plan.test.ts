@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CellKey } from '../../domain/ids.js';
 import type { KnownCell } from '../../domain/ports.js';
 import type { CellState } from '../../domain/states.js';
-import { expandGrid } from '../../planner/grid.js';
+import { layGrid } from '../../planner/grid.js';
 import { buildPlan } from '../../planner/plan.js';
 import { MAXIMUM_CELLS, MAXIMUM_DISTINCT_TOKENS } from '../../planner/shards.js';
 import { demoSweep, wholeDemo } from './demoSweep.js';
@@ -50,7 +50,7 @@ describe('the plan of the demo', () => {
 describe('a plan', () => {
   it('computes only what the store does not know, and says why the rest is not', async () => {
     const { spec, resolved } = await demoSweep();
-    const keys = expandGrid(resolved).map((cell) => cell.key);
+    const keys = [...layGrid(resolved)].flatMap(({ keys }) => keys);
     const known = new Map([
       ...knows(keys.slice(0, 100), 'measured'),
       ...knows(keys.slice(100, 110), 'diverged'),
@@ -68,7 +68,7 @@ describe('a plan', () => {
   it('is one revision whatever is known, and another when cells or the way they run change', async () => {
     const { spec, resolved } = await demoSweep();
     const { digest } = buildPlan(spec, resolved, NOTHING);
-    const keys = expandGrid(resolved).map((cell) => cell.key);
+    const keys = [...layGrid(resolved)].flatMap(({ keys }) => keys);
     expect(buildPlan(spec, resolved, knows(keys.slice(0, 9), 'measured')).digest).toBe(digest);
     const digestWith = async (...set: string[]) => {
       const other = await demoSweep(...set);
@@ -81,7 +81,7 @@ describe('a plan', () => {
   it('of a longer axis plans only the new cells, the old ones keep their keys', async () => {
     const small = await demoSweep();
     const large = await demoSweep('contextTokens=[128,256,512,768,1024,1536,2048]');
-    const known = knows(expandGrid(small.resolved).map((cell) => cell.key), 'measured');
+    const known = knows([...layGrid(small.resolved)].flatMap(({ keys }) => keys), 'measured');
     const plan = buildPlan(large.spec, large.resolved, known);
     expect(plan.counts).toMatchObject({ total: 700, new: 100, cached: 600 });
     expect(new Set(plan.cells.filter((cell) => cell.state === 'planned').map((cell) => cell.contextTokens))).toEqual(new Set([2048]));

@@ -105,7 +105,7 @@ describe('a cell that runs out of memory', () => {
     expect(await store.status(sweep)).toMatchObject({ cells: { infeasible: 2, planned: 0 }, openClasses: [] });
     expect(await store.outcomes(sweep)).toMatchObject([1, 2].map(() => ({ state: 'infeasible', code: 'OUT_OF_MEMORY', deviceClass: 'large', reason: 'large was too small', attempts: 2 })));
     const keys = plan.cells.map(({ key }) => key);
-    expect([...(await store.knownCells(keys, BOTH)).values()]).toEqual(keys.map(() => ({ state: 'infeasible', reason: 'cpu was too small; large was too small' })));
+    expect([...(await store.knownCells([keys], BOTH)).values()]).toEqual(keys.map(() => ({ state: 'infeasible', reason: 'cpu was too small; large was too small' })));
     expect((await store.knownScores(keys, BOTH)).size).toBe(2);
     await submit(grid, plan);
     expect(await store.status(sweep)).toMatchObject({ cells: { infeasible: 2, planned: 0 } });
@@ -125,7 +125,7 @@ describe('a cell that runs out of memory', () => {
     await store.failShard(shard, 'CHECKPOINT_MISSING', 'no such folder', 1);
     expect(await store.status(sweep)).toMatchObject({ cells: { failed: 2 } });
     expect(await store.outcomes(sweep)).toMatchObject([1, 2].map(() => ({ state: 'failed', code: 'CHECKPOINT_MISSING', deviceClass: 'large' })));
-    expect([...(await store.knownCells(plan.cells.map(({ key }) => key), BOTH)).values()].map(({ state }) => state)).toEqual(['planned', 'planned']);
+    expect([...(await store.knownCells([plan.cells.map(({ key }) => key)], BOTH)).values()].map(({ state }) => state)).toEqual(['planned', 'planned']);
     // As the planner makes it of what the store knows.
     const again = planOf(grid, [512]);
     await submit(grid, again);
@@ -140,7 +140,7 @@ describe('a cell that runs out of memory', () => {
     expect(await evaluate(sweep, FIXTURE_PLACE, tooLarge)).toBe(0);
     expect(await shardsToStart(store, sweep, 5)).toEqual([]);
     expect(await store.status(sweep)).toMatchObject({ cells: { infeasible: 2 }, shards: { done: 1, planned: 0 } });
-    expect([...(await store.knownCells(fixturePlan(grid).cells.map(({ key }) => key), FIXTURE_CLASSES)).values()].map(({ state }) => state)).toEqual(['infeasible', 'infeasible']);
+    expect([...(await store.knownCells([fixturePlan(grid).cells.map(({ key }) => key)], FIXTURE_CLASSES)).values()].map(({ state }) => state)).toEqual(['infeasible', 'infeasible']);
   });
 
   it('is planned on the larger class once a revision names one, and infeasible again in one that does not', async () => {
@@ -150,7 +150,7 @@ describe('a cell that runs out of memory', () => {
     await evaluate(sweep, FIXTURE_PLACE, tooLarge);
     expect(await store.finishSweep(sweep, null)).toBe('incomplete');
     const keys = alone.cells.map(({ key }) => key);
-    expect([...(await store.knownCells(keys, BOTH)).values()]).toEqual(keys.map(() => ({ state: 'planned', reason: 'out of memory: exit code 134' })));
+    expect([...(await store.knownCells([keys], BOTH)).values()]).toEqual(keys.map(() => ({ state: 'planned', reason: 'out of memory: exit code 134' })));
     expect((await store.knownScores(keys, BOTH)).size).toBe(0);
     await submit(grid, planOf(grid, [512]));
     expect(await store.status(sweep)).toMatchObject({ revision: 2, state: 'running', cells: { planned: 2, infeasible: 0 }, openClasses: ['large'] });

@@ -152,9 +152,9 @@ describe('quarantine', () => {
 
     const keys = fixturePlan(grid).cells.map((cell) => cell.key);
     const count = (known: Map<unknown, { state: string }>) => [...known.values()].map((cell) => cell.state).sort();
-    expect(count(await store.knownCells(keys, FIXTURE_CLASSES))).toEqual(['failed', 'failed', 'measured']);
-    expect(count(await store.knownCells(keys, { ...FIXTURE_CLASSES, engineVersion: 'a newer engine' }))).toEqual(['measured']);
-    expect(count(await store.knownCells(keys, { ...FIXTURE_CLASSES, deviceClass: 'h100' }))).toEqual(['measured']);
+    expect(count(await store.knownCells([keys], FIXTURE_CLASSES))).toEqual(['failed', 'failed', 'measured']);
+    expect(count(await store.knownCells([keys], { ...FIXTURE_CLASSES, engineVersion: 'a newer engine' }))).toEqual(['measured']);
+    expect(count(await store.knownCells([keys], { ...FIXTURE_CLASSES, deviceClass: 'h100' }))).toEqual(['measured']);
   });
 
   it('is left by a newer engine version: the cells are planned again and may be measured', async () => {

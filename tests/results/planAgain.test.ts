@@ -30,7 +30,7 @@ describe('a cell that was quarantined', () => {
     const sweep = await quarantined(name, code);
     expect(await store.outcomes(sweep)).toHaveLength(2);
     const plan = fixturePlan({ ...grid(name), seeds: [name.length * 100 + code.length] });
-    expect((await store.knownCells(plan.cells.map((cell) => cell.key), plan)).size).toBe(0);
+    expect((await store.knownCells([plan.cells.map((cell) => cell.key)], plan)).size).toBe(0);
     expect(await resubmit(name, code)).toMatchObject({ revision: 1, created: false });
     expect(await store.status(sweep)).toMatchObject({ state: 'running', cells: { total: 2, planned: 2, failed: 0 } });
     const [shard] = await shardsToStart(store, sweep, 10, []);
@@ -41,8 +41,8 @@ describe('a cell that was quarantined', () => {
   it('because it kills its slot stays failed until the engine changes', async () => {
     const sweep = await quarantined('poison', 'SLOT_CRASHED');
     const plan = fixturePlan({ ...grid('poison'), seeds: [612] });
-    expect((await store.knownCells(plan.cells.map((cell) => cell.key), plan)).size).toBe(2);
-    expect((await store.knownCells(plan.cells.map((cell) => cell.key), { ...plan, engineVersion: 'another engine' })).size).toBe(0);
+    expect((await store.knownCells([plan.cells.map((cell) => cell.key)], plan)).size).toBe(2);
+    expect((await store.knownCells([plan.cells.map((cell) => cell.key)], { ...plan, engineVersion: 'another engine' })).size).toBe(0);
     expect(await store.status(sweep)).toMatchObject({ state: 'incomplete', cells: { failed: 2 } });
   });
 });

@@ -72,7 +72,7 @@ describe('pruning', () => {
   it('after a plan was made makes it stale: its submission says so, and a new plan computes the cells', async () => {
     const plan = fixturePlan({ ...other, known: new Map(fixturePlan(other).cells.map(({ key }) => [key, 'measured'])) });
     await expect(store.submit(fixtureSpec(other), plan)).rejects.toMatchObject({ code: 'PLAN_STALE' });
-    const known = await store.knownCells(plan.cells.map(({ key }) => key), FIXTURE_CLASSES);
+    const known = await store.knownCells([plan.cells.map(({ key }) => key)], FIXTURE_CLASSES);
     expect(known.size).toBe(2);
     const fresh = { ...other, known: new Map([...known].map(([key, { state }]) => [key, state])) };
     await submit(fresh);

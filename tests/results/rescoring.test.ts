@@ -44,7 +44,7 @@ describe('a scorer of a higher version', () => {
     expect(after.map(({ needle }) => [needle?.exactMatch, needle?.tokenRecall])).toEqual(after.map(() => [true, 1]));
     const raw = (rows: typeof after) => rows.map((row) => ({ ...row, needle: { ...row.needle, exactMatch: null, tokenRecall: null } }));
     expect(raw(after)).toEqual(raw(before));
-    const known = await store.knownCells(plan.cells.map(({ key }) => key), FIXTURE_CLASSES);
+    const known = await store.knownCells([plan.cells.map(({ key }) => key)], FIXTURE_CLASSES);
     expect([...known.values()].every(({ state }) => state === 'measured')).toBe(true);
     expect(await store.submit(fixtureSpec(grid), plan)).toMatchObject({ created: false });
     expect(await store.status(plan.sweep)).toMatchObject({ state: 'done', cells: { planned: 0, measured: plan.cells.length } });

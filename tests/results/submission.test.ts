@@ -62,7 +62,7 @@ describe('submitting', () => {
   it('of a plan whose cells are all known has nothing to start and is done', async () => {
     const grid = { ...small, name: 'known' };
     const keys = fixturePlan(grid).cells.map((cell) => cell.key);
-    const known = await store.knownCells(keys, FIXTURE_CLASSES);
+    const known = await store.knownCells([keys], FIXTURE_CLASSES);
     expect([...known.values()].every((cell) => cell.state === 'measured')).toBe(true);
     const plan = fixturePlan({ ...grid, known: new Map(keys.map((key) => [key, 'measured'])) });
     expect(plan.shards).toEqual([]);
