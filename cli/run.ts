@@ -9,7 +9,6 @@ import { HumanDisplay, JsonDisplay, type RunDisplay } from './progress.js';
 import { readSweepFile, refuseMissing } from './planning.js';
 import { runSweep } from './runSweep.js';
 import { runWords } from './runWords.js';
-import { reportFile, showResults } from './showResults.js';
 
 export interface RunOptions {
   readonly set: string[];
@@ -62,6 +61,7 @@ export async function runAction(file: string, options: RunOptions): Promise<void
     display,
     atEnd: async (store, home) => {
       if (!options.report || options.json) return;
+      const { reportFile, showResults } = await import('./showResults.js');
       const rows = await store.rows(id<SweepId>(sweepFile.spec.name));
       await showResults(rows, reportFile(home, rows));
     },

@@ -16,12 +16,12 @@ import { isRefined } from '../planner/refineDesign.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
 import { LocalWorker } from './localWorker.js';
+import { openWorkflows } from './openWorkflows.js';
 import { planSweep, type SweepFile } from './planning.js';
 import type { RunDisplay } from './progress.js';
 import { Refining } from './refining.js';
 import type { Finished, RunEvent } from './runEvents.js';
 import { isStopped, Stopped, stopRequests, unlessStopped } from './stopRequests.js';
-import { SweepWorkflows } from './sweepWorkflows.js';
 import { OwnerGone, watch } from './watch.js';
 
 export interface RunSweepOptions {
@@ -137,7 +137,7 @@ const nothingStays = ({ home, attached }: Connections): RopesweepError =>
 
 /** Starts the sweep's workflow and leaves it to those who are there. */
 async function leave({ connections, plan }: Context): Promise<void> {
-  const workflows = await SweepWorkflows.open(await temporalOf(connections));
+  const workflows = await openWorkflows(await temporalOf(connections));
   try {
     await workflows.start(plan.sweep);
   } finally {
@@ -196,7 +196,7 @@ async function compute({ sweepFile: { spec }, plan, refining, revision, connecti
     : null;
   if (ours) connections.serves(spec.deviceClass);
   try {
-    const workflows = await SweepWorkflows.open(temporal);
+    const workflows = await openWorkflows(temporal);
     try {
       await workflows.start(plan.sweep);
       display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflows.uiUrl(plan.sweep) });
@@ -225,7 +225,7 @@ async function compute({ sweepFile: { spec }, plan, refining, revision, connecti
 /** A sweep on the servers of another run has nobody else to look after it: what is in flight ends, nothing new is started. */
 async function stopOwn(store: PrismaStore, temporal: TemporalServerInfo, sweep: SweepId): Promise<void> {
   await store.steer(sweep, { verb: 'stop' });
-  const workflows = await SweepWorkflows.open(temporal);
+  const workflows = await openWorkflows(temporal);
   await workflows.tell(sweep);
   await workflows.close();
 }

@@ -4,7 +4,8 @@ import { homePath } from '../infra/embedded/homeFolder.js';
 import { openStoreConnection, type StoreConnection } from '../infra/connections.js';
 import { migrate } from '../results/migrate.js';
 import { openStore, type PrismaStore } from '../results/store.js';
-import { SweepWorkflows } from './sweepWorkflows.js';
+import { openWorkflows } from './openWorkflows.js';
+import type { SweepWorkflows } from './sweepWorkflows.js';
 
 export interface StoreOptions {
   readonly home?: string;
@@ -38,7 +39,7 @@ export async function withStore<Result>(options: StoreOptions, use: (store: Pris
 /** With the store and the workflows that run on it; those are null where nothing runs sweeps now. */
 export function withSweeps<Result>(options: StoreOptions, use: (store: PrismaStore, workflows: SweepWorkflows | null) => Promise<Result>): Promise<Result> {
   return withStore(options, async (store, { temporal }) => {
-    const workflows = temporal === null ? null : await SweepWorkflows.open(temporal);
+    const workflows = temporal === null ? null : await openWorkflows(temporal);
     try {
       return await use(store, workflows);
     } finally {

@@ -7,7 +7,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deviceText, type Device } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
-import { SELF_TEST_TOLERANCE } from './selfTest.js';
+import { SELF_TEST_TOLERANCE } from './selfTestTolerance.js';
 
 /** DEVICE_BROKEN: it computes, but wrongly. */
 type Unusable = { readonly ok: false; readonly code: 'DEVICE_UNAVAILABLE' | 'DEVICE_BROKEN'; readonly reason: string };

@@ -7,9 +7,6 @@ import { SELF_TEST, selfTestGraph } from '../model/selfTestGraph.js';
 import { cosSinTables } from '../rope/cosSin.js';
 import { openSession, tensor } from '../runtime/session.js';
 
-/** Both paths round in f32; values are of order 1. */
-export const SELF_TEST_TOLERANCE = 1e-4;
-
 /** Fixed numbers in [-2, 2] without a generator: the fractional parts of multiples of the golden ratio. */
 const numbers = (length: number, offset: number): Float32Array =>
   Float32Array.from({ length }, (_, index) => 4 * ((((index + offset) * 0.6180339887498949) % 1) - 0.5));

@@ -18,7 +18,8 @@ import { knownTablesDifference, KNOWN_TABLES_TOLERANCE } from '../rope/knownTabl
 import { methodLabel, ropeTable } from '../rope/method.js';
 import { openSession, tensor } from '../runtime/session.js';
 import { openDecoder } from './openDecoder.js';
-import { selfTest, SELF_TEST_TOLERANCE } from './selfTest.js';
+import { selfTest } from './selfTest.js';
+import { SELF_TEST_TOLERANCE } from './selfTestTolerance.js';
 
 export interface Check {
   readonly name: string;

@@ -14,7 +14,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Connection, type TLSConfig } from '@temporalio/client';
+import type { TLSConfig } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import pg from 'pg';
 import { RopesweepError, type Problem } from '../domain/errors.js';
@@ -251,6 +251,8 @@ async function databaseRefusal(url: string): Promise<Problem | null> {
 
 async function temporalRefusal({ connectionOptions, namespace }: ConfiguredTemporal): Promise<Problem | null> {
   const where = `Temporal at ${connectionOptions.address}`;
+  // Large; commands that ask no Temporal do without.
+  const { Connection } = await import('@temporalio/client');
   const connection = Connection.lazy({ ...connectionOptions, connectTimeout: REACH_LIMIT_MS });
   try {
     await connection.withDeadline(Date.now() + REACH_LIMIT_MS, async () => {

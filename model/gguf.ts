@@ -8,7 +8,7 @@ import type { Method } from '../domain/method.js';
 import { plainInverseFrequencies } from '../rope/plain.js';
 import { configOf, type ConfigFile } from './config.js';
 import { ggufArchitecture, ggufFields, type GgufArchitecture } from './ggufConfig.js';
-import { readGgufContainer, type GgufContainer, type GgufTensor } from './ggufContainer.js';
+import type { GgufContainer, GgufTensor } from './ggufContainer.js';
 import type { StoredTensor } from './safetensors.js';
 import { biasOf, EMBEDDING, FINAL_NORM, layerTensors } from './tensorNames.js';
 
@@ -45,6 +45,8 @@ export async function withGguf<Result>(file: string, use: (handle: FileHandle, c
     throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: whyUnreadable(cause) }, { cause });
   }
   try {
+    // Its parser brings tables of all that its maker hosts: loaded for a GGUF file only.
+    const { readGgufContainer } = await import('./ggufContainer.js');
     return await use(handle, await readGgufContainer(handle, file));
   } finally {
     await handle.close();

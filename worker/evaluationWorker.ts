@@ -9,7 +9,7 @@ import { engineVersion } from '../domain/engine.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
 import { HEARTBEAT, evaluationQueue, workerQueue } from '../domain/orchestration.js';
 import type { Executions, Place, Store } from '../domain/ports.js';
-import { SELF_TEST_TOLERANCE } from '../evaluation/selfTest.js';
+import { SELF_TEST_TOLERANCE } from '../evaluation/selfTestTolerance.js';
 import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
 import { identify } from '../infra/embedded/processIdentity.js';

@@ -1,7 +1,6 @@
 /** The embedded Temporal: a dev server on 127.0.0.1 with its state in a SQLite file, Web UI included. */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Connection } from '@temporalio/client';
 import { RopesweepError } from '../../domain/errors.js';
 import { endOfLog, logSince } from './serverLog.js';
 import { endsWithin, spawnServer, wasKilled, type Exit, type ServerProcess, type StopStep } from './serverProcess.js';
@@ -93,6 +92,7 @@ function startFailure(options: TemporalOptions, said: string, ended: boolean): R
 
 /** Whether the frontend serves the namespace, asked the way a client would. */
 async function answers(address: string): Promise<boolean> {
+  const { Connection } = await import('@temporalio/client');
   const connection = Connection.lazy({ address, connectTimeout: 1_000 });
   try {
     await connection.withDeadline(Date.now() + 1_000, () => connection.workflowService.describeNamespace({ namespace: TEMPORAL_NAMESPACE }));

@@ -1,7 +1,6 @@
 /** A figure as a static SVG element: compiled by Vega-Lite, drawn by Vega, with a title and a description. */
 import { setImmediate } from 'node:timers/promises';
-import { parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import { RopesweepError } from '../../domain/errors.js';
 import { html, Markup } from './markup.js';
 
@@ -24,12 +23,14 @@ const compacted = (svg: string, elementId: string): string =>
     .replace(/\b(id="|url\(#)(gradient|clip)_?\d+/g, `$1${elementId}-$2`);
 
 /**
- * Lets signals and timers have their turn before each figure: Vega computes without a pause.
+ * Lets signals and timers have their turn before each figure: Vega computes without a pause. It takes most of a second to load,
+ * so only a command that draws loads it.
  *
  * @throws RopesweepError INTERNAL where Vega draws nothing
  */
 export async function drawnSvg(spec: TopLevelSpec, { elementId, title, description }: FigureWords): Promise<Markup> {
   await setImmediate();
+  const [{ parse, View }, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   try {
     const svg = await view.toSVG();

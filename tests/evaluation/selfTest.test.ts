@@ -1,6 +1,7 @@
 import { CPU } from '../../domain/device.js';
 import { describe, expect, it } from 'vitest';
-import { selfTest, SELF_TEST_TOLERANCE } from '../../evaluation/selfTest.js';
+import { selfTest } from '../../evaluation/selfTest.js';
+import { SELF_TEST_TOLERANCE } from '../../evaluation/selfTestTolerance.js';
 
 describe('self-test of a device', () => {
   it('finds fused and reference attention equal within rounding, and not trivially so', async () => {

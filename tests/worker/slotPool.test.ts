@@ -4,7 +4,7 @@ import type { CellKey, ShardId, WeightsId } from '../../domain/ids.js';
 import { id } from '../../domain/ids.js';
 import type { CellResult } from '../../domain/measurement.js';
 import type { FromSlot, ShardJob } from '../../domain/slot.js';
-import { SELF_TEST_TOLERANCE } from '../../evaluation/selfTest.js';
+import { SELF_TEST_TOLERANCE } from '../../evaluation/selfTestTolerance.js';
 import { packageFile } from '../../infra/packageRoot.js';
 import { nameTable } from '../../rope/tableDigest.js';
 import type * as SlotPoolModule from '../../worker/slotPool.js';
