@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -200,7 +201,10 @@ describe('a sweep with a larger device class', () => {
     const [small, large] = [worker('--control', '--slots', '1', '--class', 'small'), worker('--slots', '1', '--class', 'large')];
     // Its slot is there from the self-test, and the first shard gets it.
     await migrate(databaseUrl);
-    for (let registered = 0; registered < 2; ) registered = (await query(databaseUrl, `SELECT FROM workers WHERE device_class IN ('small', 'large')`)).length;
+    for (let registered = 0; registered < 2; ) {
+      await sleep(100);
+      registered = (await query(databaseUrl, `SELECT FROM workers WHERE device_class IN ('small', 'large')`)).length;
+    }
     const slot = String(descendants(small.pid).find(({ args }) => args.includes('slot.js'))?.pid);
     const usedBytes = 1024 * Number(/VmData:\s+(\d+) kB/.exec(readFileSync(`/proc/${slot}/status`, 'utf8'))?.[1]);
     // Keys and values of the long prompt take more than this beside what it uses now.

@@ -1,4 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SweepId } from '../../domain/ids.js';
+import type { SweepStatus } from '../../domain/ports.js';
+import { openStore } from '../../results/store.js';
+import { databaseUrlOf } from '../chaos/witness.js';
 import { openPlace, processesOf, waitFor, type Ended, type Place } from './command.js';
 import { writeSmallSweep } from './smallSweep.js';
 
@@ -10,31 +15,32 @@ afterAll(() => place.remove());
 
 /** 3 arms x 3 lengths x 2 depths x 28 seeds of up to 2048 tokens: long enough to be steered. */
 const CELLS = 504;
-const seeds = (from: number): string[] => ['--set', 'contextTokens=[512,1024,2048]', '--set', `tasks[0].seeds=[${Array.from({ length: 28 }, (_, index) => String(from + index)).join(',')}]`];
-
-interface Status {
-  readonly state: string;
-  readonly cells: { readonly measured: number; readonly planned: number; readonly total: number };
-  readonly runningCells: number;
-}
+const seeds = (from: number, count = 28): string[] => ['--set', 'contextTokens=[512,1024,2048]', '--set', `tasks[0].seeds=[${Array.from({ length: count }, (_, index) => String(from + index)).join(',')}]`];
 
 async function json<Value>(...args: string[]): Promise<Value> {
   const { code, stdout, stderr } = await place.run([...args, '--json']);
   expect(code, stderr).toBe(0);
   return JSON.parse(stdout) as Value;
 }
-const status = (sweep: string): Promise<Status> => json<Status>('status', sweep);
+const status = (sweep: string): Promise<SweepStatus> => json<SweepStatus>('status', sweep);
 
-async function until(what: string, sweep: string, holds: (status: Status) => boolean): Promise<Status> {
-  for (const limit = Date.now() + 120_000; Date.now() < limit; ) {
-    const now = await status(sweep);
-    if (holds(now)) return now;
+/** Looks into the store of the stack that is up: a command for every look would take the processor from what is waited for. */
+async function until(what: string, sweep: string, holds: (status: SweepStatus) => boolean): Promise<SweepStatus> {
+  const store = await openStore(databaseUrlOf(place.home));
+  try {
+    for (const limit = Date.now() + 120_000; Date.now() < limit; ) {
+      const now = await store.status(sweep as SweepId);
+      if (now !== null && holds(now)) return now;
+      await sleep(100);
+    }
+  } finally {
+    await store.close();
   }
   throw new Error(`waited in vain for ${what} of ${sweep}: ${JSON.stringify(await status(sweep))}`);
 }
 
-const submit = async (name: string, from: number): Promise<void> => {
-  const { code, stderr } = await place.run(['run', writeSmallSweep(place.folder, name), '--detach', ...seeds(from)]);
+const submit = async (name: string, from: number, count?: number): Promise<void> => {
+  const { code, stderr } = await place.run(['run', writeSmallSweep(place.folder, name), '--detach', ...seeds(from, count)]);
   expect(code, stderr).toBe(0);
 };
 
@@ -85,7 +91,7 @@ describe('on a stack that is up', () => {
     expect(stopped.cells.planned).toBeGreaterThan(0);
     expect(await json('stop', 'steered')).toMatchObject({ before: 'stopped', after: 'stopped' });
     refused(await place.run(['pause', 'steered']), 'it is stopped, so it cannot be paused');
-    await submit('beside', 200);
+    await submit('beside', 200, 14);
     expect(await json('set', 'beside', '--priority', '5')).toMatchObject({ priority: 5 });
     expect(await json('resume', 'steered')).toMatchObject({ before: 'stopped', after: 'running' });
     expect((await until('the end', 'steered', ({ state }) => state === 'done')).cells).toMatchObject({ measured: CELLS, planned: 0 });
