@@ -82,6 +82,8 @@ it('of a worker that is cut off and one that is stopped, both longer than the he
   const workers = [place.start(['worker', '--control'], near), place.start(['worker', '--slots', '1'], near)];
   const cutOff = place.start(['worker', '--slots', '1'], far, link.prefix);
   const stopped = place.start(['worker', '--slots', '1'], near);
+  // On a busy machine the sweep would be done before the last of them has a shard.
+  await until('the workers', async () => (await query(postgres.url, 'SELECT FROM workers')).length === 3, 120_000);
   const { file } = writeSweep(place.folder, CELLS);
   const commands = [0, 1].map(() => place.start(['run', file, '--json'], near));
 
