@@ -33,6 +33,25 @@ export function dashboard({ uid, title, description, variables, panels, from = '
     .link(new DashboardLinkBuilder('ropesweep').type(DashboardLinkType.Dashboards).tags(['ropesweep']).asDropdown(false).includeVars(true).keepTime(true))
     // Built once: the builder asks for each variable more than once.
     .variables([dataSourceVariable(), ...variables].map((one) => one.build()).map((model) => ({ build: () => model })));
-  for (const panel of panels) builder.withPanel(panel);
-  return { ...builder.build(), schemaVersion: SCHEMA_VERSION };
+  return { ...builder.build(), panels: placed(panels.map((panel) => panel.build())), schemaVersion: SCHEMA_VERSION };
+}
+
+/** Of the grid of a dashboard. */
+const COLUMNS = 24;
+
+/**
+ * Panels from left to right in rows as high as their highest. One that repeats to the right has its row for itself, which grows
+ * as Grafana repeats it. (The SDK's own placing lets panels stick out of the grid.)
+ */
+function placed(panels: readonly Panel[]): Panel[] {
+  let [x, y, height] = [0, 0, 0];
+  let alone = false;
+  return panels.map((panel) => {
+    const { w, h } = panel.gridPos ?? { w: COLUMNS, h: 8 };
+    const repeats = panel.repeat !== undefined;
+    if (x > 0 && (repeats || alone || x + w > COLUMNS)) [x, y, height] = [0, y + height, 0];
+    const gridPos = { h, w, x, y };
+    [x, height, alone] = [x + w, Math.max(height, h), repeats];
+    return { ...panel, gridPos };
+  });
 }

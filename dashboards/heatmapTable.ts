@@ -42,7 +42,11 @@ export function heatmapTable(description: Description, { texts, styles, tooltips
     .withTransformation(matrix('C'))
     .withTransformation({ id: 'joinByField', options: { byField: KEY, mode: 'outer' } })
     .overrideByRegexp('/^(line.name|[st]\\d\\d)$/', [hidden])
-    .overrideByRegexp('/^v\\d\\d$/', [{ id: 'custom.align', value: 'center' }]);
+    .overrideByRegexp('/^v\\d\\d$/', [
+      { id: 'custom.align', value: 'center' },
+      // What stands for nothing is said of the panel; a square that is not there stays white.
+      { id: 'noValue', value: '' },
+    ]);
   for (let rank = 1; rank <= LONGEST_RANK; rank += 1) {
     panel.overrideByName(rankName('v', rank), [
       { id: 'custom.styleField', value: rankName('s', rank) },

@@ -10,6 +10,8 @@ import { DATA_SOURCE, DATA_SOURCE_UID } from './sqlTarget.js';
 const PANEL_TYPES = ['barchart', 'bargauge', 'gauge', 'heatmap', 'histogram', 'row', 'stat', 'state-timeline', 'status-history', 'table', 'text', 'timeseries', 'trend', 'xychart'];
 /** Panels that would take colours of Grafana's own palette, which not everybody can tell apart. */
 const COLOURED_TYPES = ['barchart', 'timeseries', 'trend', 'xychart'];
+/** Of the grid of a dashboard. */
+const COLUMNS = 24;
 const SCHEMA_VERSION = 42;
 /** Of uids in Grafana. */
 const LONGEST_UID = 40;
@@ -29,15 +31,16 @@ const repeated = <Item>(items: readonly Item[]): Item[] => [...new Set(items.fil
 
 /**
  * @param files path in the repository -> text, as generateDashboards gives them
+ * @param runbooks text of docs/grafana.md
  * @returns what is wrong, `path: where: what`; nothing where all rules are kept
  */
-export function lintDashboards(files: Readonly<Record<string, string>>): string[] {
+export function lintDashboards(files: Readonly<Record<string, string>>, runbooks: string): string[] {
   const dashboards = Object.entries(files).flatMap(([path, content]) => (path.endsWith('.json') ? [{ path, json: object(JSON.parse(content)) }] : []));
   const uids = dashboards.map(({ json }) => text(json['uid']));
   return [
     ...repeated(uids).map((uid) => `dashboards: the uid ${uid} is there twice`),
     ...dashboards.flatMap(({ path, json }) => lintDashboard(json).map((problem) => `${path}: ${problem}`)),
-    ...Object.entries(files).flatMap(([path, content]) => (path.endsWith('/rules.yaml') ? lintRules(object(parse(content)), dashboards.map(({ json }) => json)).map((problem) => `${path}: ${problem}`) : [])),
+    ...Object.entries(files).flatMap(([path, content]) => (path.endsWith('/rules.yaml') ? lintRules(object(parse(content)), dashboards.map(({ json }) => json), runbooks).map((problem) => `${path}: ${problem}`) : [])),
   ];
 }
 
@@ -52,8 +55,24 @@ function lintDashboard(json: Json): string[] {
     ...(variables.some((variable) => variable['type'] === 'datasource' && variable['name'] === 'datasource') ? [] : ['there is no data source variable']),
     ...repeated(panels.map((panel) => panel['id'])).map((id) => `the panel id ${String(id)} is there twice`),
     ...repeated(panels.map((panel) => text(panel['title']))).map((title) => `the panel title "${title}" is there twice`),
+    ...lintLayout(panels),
     ...variables.flatMap((variable) => (variable['type'] === 'query' ? [...lintSource(variable), ...lintSql(text(variable['query']), names)].map((problem) => `variable ${text(variable['name'])}: ${problem}`) : [])),
     ...panels.flatMap((panel) => lintPanel(panel, names).map((problem) => `panel ${String(panel['id'])}: ${problem}`)),
+  ];
+}
+
+/** Panels inside the grid, none on another; one that repeats to the right takes its row. */
+function lintLayout(panels: readonly Json[]): string[] {
+  const places = panels.map((panel) => {
+    const place = object(panel['gridPos']);
+    const [x, y, w, h] = ['x', 'y', 'w', 'h'].map((name) => Number(place[name])) as [number, number, number, number];
+    return { id: String(panel['id']), left: x, right: x + w, row: panel['repeat'] === undefined ? x + w : COLUMNS, top: y, bottom: y + h };
+  });
+  return [
+    ...places.filter(({ left, right }) => !(left >= 0 && right <= COLUMNS)).map(({ id }) => `panel ${id}: it sticks out of the ${COLUMNS} columns`),
+    ...places.flatMap((one, index) =>
+      places.slice(index + 1).filter((other) => one.left < other.row && other.left < one.row && one.top < other.bottom && other.top < one.bottom).map((other) => `panel ${other.id}: it lies on panel ${one.id}`),
+    ),
   ];
 }
 
@@ -95,22 +114,23 @@ function lintSql(sql: string, variables: readonly string[]): string[] {
   ];
 }
 
-function lintRules(json: Json, dashboards: readonly Json[]): string[] {
+function lintRules(json: Json, dashboards: readonly Json[], runbooks: string): string[] {
   const rules = list(json['groups']).flatMap((group) => list(group['rules']));
   return [
     ...repeated(rules.map((rule) => text(rule['uid']))).map((uid) => `the uid ${uid} is there twice`),
-    ...rules.flatMap((rule) => lintRule(rule, dashboards).map((problem) => `rule ${text(rule['uid'])}: ${problem}`)),
+    ...rules.flatMap((rule) => lintRule(rule, dashboards, runbooks).map((problem) => `rule ${text(rule['uid'])}: ${problem}`)),
   ];
 }
 
-function lintRule(rule: Json, dashboards: readonly Json[]): string[] {
+function lintRule(rule: Json, dashboards: readonly Json[], runbooks: string): string[] {
   const queries = list(rule['data']).filter(({ datasourceUid }) => datasourceUid !== '__expr__');
   const panels = dashboards.filter(({ uid }) => uid === rule['dashboardUid']).flatMap((dashboard) => list(dashboard['panels']));
   const annotations = object(rule['annotations']);
+  const section = /\/grafana\.md#([\w-]+)$/.exec(text(annotations['runbook_url']))?.[1];
   return [
     ...(panels.some(({ id }) => id === rule['panelId']) ? [] : ['there is no such panel']),
     ...(annotations['__dashboardUid__'] === rule['dashboardUid'] && annotations['__panelId__'] === String(rule['panelId']) ? [] : ['its annotations name another panel']),
-    ...(text(annotations['runbook_url']).includes('#') ? [] : ['it has no runbook']),
+    ...(section === undefined ? ['it has no runbook'] : runbooks.split('\n').includes(`### ${section}`) ? [] : [`docs/grafana.md has no section ${section}`]),
     ...queries.flatMap(({ datasourceUid, model }) => [
       ...(datasourceUid === DATA_SOURCE_UID ? [] : ['its data source is not the one that is provisioned']),
       ...(text(object(model)['rawSql']).includes('$') ? ['its query has a $, which provisioning does not expand'] : []),

@@ -15,7 +15,7 @@ export const needleDashboard = (): ClassicDashboard =>
       taskVariable('needle'),
       armsVariable(),
       oneArmVariable('arm_a', 'Compare', 'The first arm of the comparison.'),
-      oneArmVariable('arm_b', 'with', 'The second arm of the comparison.'),
+      oneArmVariable('arm_b', 'with', 'The second arm of the comparison.', 'last'),
     ],
     panels: [needleReach(2), needleHeatmap(3), needleDifference(4)],
   });

@@ -52,7 +52,7 @@ ORDER BY line, rank`;
 export const needleDifference = (id: number): PanelBuilder =>
   heatmapTable(
     {
-      id, title: 'Recall of $arm_a less that of $arm_b, in points', unit: 'string', empty: '', width: 24, height: 10,
+      id, title: 'Recall of $arm_a less that of $arm_b, in points', unit: 'string', empty: 'these arms have no square in common', width: 24, height: 10,
       description:
         'Each square is one context length (x, tokens) and needle depth (y, per cent) that both arms have, over all seeds. Number: difference of the recalls in percentage points. ' +
         'Colour: blue where the first arm is better, vermilion where the second is, white where they are alike. · where one of them has no numbers. ' +

@@ -88,7 +88,7 @@ ORDER BY line, rank`;
 export const needleHeatmap = (id: number): PanelBuilder =>
   heatmapTable(
     {
-      id, title: 'Needle recall (colour) and attention entropy (number): $arm', unit: 'string', empty: '', width: 12, height: 10,
+      id, title: 'Needle recall (colour) and attention entropy (number): $arm', unit: 'string', empty: 'no needle cell of this arm', width: 12, height: 10,
       description:
         'Each square is one context length (x, tokens) and needle depth (y, per cent), over all seeds. ' +
         'Colour: recall, the mean score under the criterion of the task, from dark violet (0 %) over teal (50 %) to yellow (100 %). ' +

@@ -9,7 +9,6 @@ import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/sta
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { PanelBuilder as TrendBuilder } from '@grafana/grafana-foundation-sdk/trend';
-import { PanelBuilder as XyBuilder, SeriesMapping, XYShowMode } from '@grafana/grafana-foundation-sdk/xychart';
 import { COLOURS, fixedColour, numberedOverrides } from './palette.js';
 import { DATA_SOURCE, sqlTarget, type SqlFormat } from './sqlTarget.js';
 
@@ -69,44 +68,36 @@ export function overTime(description: Description, sql: string): TimeSeriesBuild
   return panel;
 }
 
-/** Columns x, series, value -> one column of x and one a series: what xy charts and trends draw. */
-const toColumns = (x: string) => ({ id: 'groupingToMatrix', options: { rowField: x, columnField: 'series', valueField: 'value', emptyValue: 'null' } });
+/**
+ * Columns x, series, value -> one column of x and one a series. The first number is x, so none is named: where there is nothing
+ * the panel says that it finds no numeric field, instead of a name that is ours. An XY chart would draw a null as 0
+ * (grafana/grafana#82209).
+ */
+function trend(description: Description, x: string, xTitle: string, sql: string): TrendBuilder {
+  return described(new TrendBuilder(), description, [sql], 'table')
+    .legend(bottomLegend())
+    .tooltip(tooltipOfAll())
+    .withTransformation({ id: 'groupingToMatrix', options: { rowField: x, columnField: 'series', valueField: 'value', emptyValue: 'null' } })
+    .overrideByName(matrixKey(x), [{ id: 'unit', value: 'none' }, { id: 'displayName', value: xTitle }, { id: 'custom.axisLabel', value: xTitle }]);
+}
+
 const matrixKey = (x: string): string => `${x}\\series`;
 
 /** Curves of arms over a length, which is doubled from one to the next. @param sql columns x, series (`01 none`), value, ordered by x, series */
-export function curves(description: Description, { x, xTitle, yTitle, logY = false }: { readonly x: string; readonly xTitle: string; readonly yTitle: string; readonly logY?: boolean }, sql: string): XyBuilder {
-  const panel = described(new XyBuilder(), description, [sql], 'table')
-    .mapping(SeriesMapping.Auto)
-    .show(XYShowMode.PointsAndLines)
-    .pointSize({ fixed: 5 })
-    .lineWidth(2)
-    .axisLabel(yTitle)
-    .legend(bottomLegend())
-    .tooltip(tooltipOfAll())
-    .withTransformation(toColumns(x));
+export function curves(description: Description, { x, xTitle, yTitle, logY = false }: { readonly x: string; readonly xTitle: string; readonly yTitle: string; readonly logY?: boolean }, sql: string): TrendBuilder {
+  const panel = trend(description, x, xTitle, sql).showPoints(VisibilityMode.Always).pointSize(5).lineWidth(2).axisLabel(yTitle);
   if (logY) panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2));
   for (const { regexp, properties } of numberedOverrides()) panel.overrideByRegexp(regexp, properties);
-  return panel.overrideByName(matrixKey(x), [
-    { id: 'unit', value: 'none' },
-    { id: 'displayName', value: xTitle },
-    { id: 'custom.axisLabel', value: xTitle },
-    { id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } },
-  ]);
+  return panel.overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } }]);
 }
 
 /** A mean with the envelope of its heads, over a linear axis. @param sql columns x, series (mean, p10, p90), value, ordered by x */
-export function envelope(description: Description, { x, xTitle }: { readonly x: string; readonly xTitle: string }, sql: string): TrendBuilder {
-  return described(new TrendBuilder(), description, [sql], 'table')
-    .xField(matrixKey(x))
+export const envelope = (description: Description, { x, xTitle }: { readonly x: string; readonly xTitle: string }, sql: string): TrendBuilder =>
+  trend(description, x, xTitle, sql)
     .showPoints(VisibilityMode.Never)
-    .legend(bottomLegend())
-    .tooltip(tooltipOfAll())
-    .withTransformation(toColumns(x))
-    .overrideByName(matrixKey(x), [{ id: 'unit', value: 'none' }, { id: 'custom.axisLabel', value: xTitle }])
     .overrideByName('mean', [fixedColour(COLOURS.vermilion), { id: 'custom.lineWidth', value: 2 }])
     .overrideByName('p10', [fixedColour(COLOURS.blue)])
     .overrideByName('p90', [fixedColour(COLOURS.blue), { id: 'custom.fillBelowTo', value: 'p10' }, { id: 'custom.fillOpacity', value: 20 }]);
-}
 
 /** Properties of a column. */
 export const column = (unit: string, decimals?: number): DynamicConfigValue[] => [{ id: 'unit', value: unit }, ...(decimals === undefined ? [] : [{ id: 'decimals', value: decimals }])];

@@ -38,13 +38,14 @@ export const taskVariable = (kind: 'needle' | 'perplexity' | 'attention'): Varia
     `SELECT task::text AS __text, task::text AS __value FROM reporting.tasks WHERE sweep = ${quoted('sweep')} AND kind = '${kind}' ORDER BY task`,
   );
 
-const arms = `SELECT arm AS __text, arm_id AS __value FROM reporting.arms WHERE sweep = ${quoted('sweep')} ORDER BY ordinal`;
+const arms = (order: 'ordinal' | 'ordinal DESC' = 'ordinal'): string => `SELECT arm AS __text, arm_id AS __value FROM reporting.arms WHERE sweep = ${quoted('sweep')} ORDER BY ${order}`;
 
 /** Text is the label, value the arm id: panels repeat over it. */
-export const armsVariable = (): Variable => variable('arm', 'Arms', 'Checkpoint x method: each has its panel.', arms).multi(true).includeAll(true).current(all);
+export const armsVariable = (): Variable => variable('arm', 'Arms', 'Checkpoint x method: each has its panel.', arms()).multi(true).includeAll(true).current(all);
 
-/** One arm, for comparisons. */
-export const oneArmVariable = (name: string, label: string, description: string): Variable => variable(name, label, description, arms);
+/** One arm, for comparisons. @param at which one stands there at first: two arms that are compared are two */
+export const oneArmVariable = (name: string, label: string, description: string, at: 'first' | 'last' = 'first'): Variable =>
+  variable(name, label, description, arms(at === 'first' ? 'ordinal' : 'ordinal DESC'));
 
 /** Context lengths of the attention cells of a sweep, the longest first. */
 export const attentionLengthVariable = (): Variable =>

@@ -2,7 +2,7 @@
  * `npm run check:dashboards`: the rules that every dashboard keeps. With --cells also the proof at that size: every query on a
  * generated store as the read-only login, each within its limit and by an index.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Table from 'cli-table3';
@@ -13,6 +13,7 @@ import { generateDashboards } from '../../dashboards/generate.js';
 import { lintDashboards } from '../../dashboards/lint.js';
 import { exitCodeOf, wholeNumber } from '../../infra/commandLine.js';
 import { startPostgres } from '../../infra/embedded/postgres.js';
+import { packageFile } from '../../infra/packageRoot.js';
 import { migrate } from '../../results/migrate.js';
 import { fillLargeStore, LARGE_SWEEP } from './largeStore.js';
 import { allQueries, lastDay, time } from './proof.js';
@@ -56,7 +57,7 @@ try {
     .addHelpText('after', '\nExamples:\n  npm run check:dashboards\n  npm run check:dashboards -- --cells 1000000')
     .exitOverride()
     .action(async ({ cells }: { cells?: number }) => {
-      const problems = lintDashboards(generateDashboards());
+      const problems = lintDashboards(generateDashboards(), readFileSync(packageFile('docs', 'grafana.md'), 'utf8'));
       for (const problem of problems) console.error(problem);
       if (problems.length === 0) console.log('every dashboard keeps the rules');
       if (problems.length > 0 || (cells !== undefined && !(await prove(cells)))) process.exitCode = 1;

@@ -14,6 +14,8 @@ export interface Panel {
   readonly title: string;
   readonly description: string;
   readonly repeat?: string;
+  readonly maxPerRow?: number;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly datasource: { readonly uid: string };
   readonly fieldConfig: { readonly defaults: { readonly unit?: string; readonly noValue?: string }; readonly overrides: readonly { readonly matcher: { readonly id: string; readonly options: string }; readonly properties: readonly { readonly id: string; readonly value?: unknown }[] }[] };
   readonly targets: readonly { readonly refId: string; readonly rawSql: string; readonly format: string; readonly datasource: { readonly uid: string } }[];
@@ -53,12 +55,21 @@ export interface Query {
 /** The last day, as a panel of 300 points asks for it. */
 export const lastDay = (now = new Date()): TimeRange => ({ from: new Date(now.getTime() - 86_400_000), to: now, intervalSeconds: 300 });
 
+/** What a dashboard's variables stand at: values for queries, texts for titles. */
+export interface Chosen {
+  readonly values: Values;
+  /** Of what stands for a value in titles: value -> text. */
+  readonly texts: ReadonlyMap<string, string>;
+  readonly queries: readonly Query[];
+}
+
 /**
  * Values of a dashboard's variables: the first that their queries offer, all of one that shows all.
  * @param chosen instead of these
  */
-export async function chooseValues(reader: pg.Client, dashboard: DashboardJson, chosen: Values = {}): Promise<{ values: Values; queries: Query[] }> {
+export async function chooseValues(reader: pg.Client, dashboard: DashboardJson, chosen: Values = {}): Promise<Chosen> {
   const values: Record<string, string | readonly string[]> = {};
+  const texts = new Map<string, string>();
   const queries: Query[] = [];
   for (const { name, type, query, multi, current } of dashboard.templating.list) {
     if (type !== 'query' || query === undefined) {
@@ -67,12 +78,27 @@ export async function chooseValues(reader: pg.Client, dashboard: DashboardJson, 
     }
     const sql = expand(query, values);
     queries.push({ name: `${dashboard.uid} $${name}`, format: 'table', sql });
-    const { rows } = await reader.query<{ __value: string }>(sql);
+    const { rows } = await reader.query<{ __value: string; __text: string }>(sql);
+    for (const { __value, __text } of rows) texts.set(__value, __text);
     const offered = rows.map((row) => row.__value);
     values[name] = chosen[name] ?? (multi === true ? offered : (offered[0] ?? ''));
   }
-  return { values, queries };
+  return { values, texts, queries };
 }
+
+/** A panel at the values of its variables: one that repeats stands once for each value. */
+export interface ScopedPanel {
+  readonly panel: Panel;
+  readonly values: Values;
+}
+
+/** @param repeats panels that repeat stand for so many values */
+export const scopedPanels = (dashboard: DashboardJson, values: Values, repeats: number): ScopedPanel[] =>
+  dashboard.panels.flatMap((panel) => {
+    const { repeat } = panel;
+    const offered = repeat === undefined ? [] : [values[repeat] ?? []].flat().slice(0, repeats);
+    return repeat === undefined || offered.length === 0 ? [{ panel, values }] : offered.map((value) => ({ panel, values: { ...values, [repeat]: value } }));
+  });
 
 /** @param repeats panels that repeat are run for so many values */
 export async function allQueries(reader: pg.Client, range: TimeRange, chosen: Values = {}, repeats = 2): Promise<Query[]> {
@@ -80,13 +106,12 @@ export async function allQueries(reader: pg.Client, range: TimeRange, chosen: Va
   for (const dashboard of generatedDashboards().values()) {
     const { values, queries } = await chooseValues(reader, dashboard, chosen);
     all.push(...queries);
-    for (const panel of dashboard.panels) {
-      const offered = panel.repeat === undefined ? [] : (values[panel.repeat] ?? []);
-      const each: Values[] = panel.repeat === undefined ? [values] : [offered].flat().slice(0, repeats).map((value) => ({ ...values, [panel.repeat ?? '']: value }));
-      for (const [index, scoped] of (each.length === 0 ? [values] : each).entries()) {
-        for (const { refId, rawSql, format } of panel.targets) {
-          all.push({ name: `${dashboard.uid} ${panel.id}${refId}${each.length > 1 ? ` (${index + 1})` : ''}: ${panel.title}`, format, sql: expand(rawSql, scoped, range) });
-        }
+    const scoped = scopedPanels(dashboard, values, repeats);
+    for (const [place, { panel, values: own }] of scoped.entries()) {
+      const same = scoped.filter((one) => one.panel === panel);
+      const index = scoped.slice(0, place).filter((one) => one.panel === panel).length;
+      for (const { refId, rawSql, format } of panel.targets) {
+        all.push({ name: `${dashboard.uid} ${panel.id}${refId}${same.length > 1 ? ` (${index + 1})` : ''}: ${panel.title}`, format, sql: expand(rawSql, own, range) });
       }
     }
   }
