@@ -1,7 +1,7 @@
 /** Attention: where each arm looks, how far that is from the trained pattern, and how spread. */
 import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered, COLOURS, fixedColour } from './palette.js';
-import { column, curves, envelope, table } from './panel.js';
+import { arms, column, curves, envelope, table, text } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { armsVariable, attentionLengthVariable, axisVariable, sweepVariable, taskVariable } from './variables.js';
 
@@ -57,7 +57,7 @@ export const attentionDashboard = (): ClassicDashboard =>
     variables: [sweepVariable(), taskVariable('attention'), armsVariable(), attentionLengthVariable(), axisVariable()],
     panels: [
       envelope(
-        { id: 1, title: 'Attention to keys, mean and middle 80 % of heads: $arm', unit: 'percentunit', width: 8, height: 8,
+        { id: 1, title: 'Attention to keys: $arm', unit: 'percentunit', width: 8, height: 8,
           description: 'Share of attention on each bin of keys, at the chosen context length, over documents and their last rows. Thick: mean over layers and heads. Band: 10th to 90th percentile over heads, bin by bin; empty where heads were not stored (probes: summary), or were recorded before the band was derived. Fraction: key 0 has a bin of its own at 0.' },
         { x: 'key', xTitle: 'Key' },
         DISTRIBUTION,
@@ -66,7 +66,7 @@ export const attentionDashboard = (): ClassicDashboard =>
         { id: 2, title: 'Jensen-Shannon divergence to the reference patterns', unit: 'none', empty: 'no reference is measured', width: 24, height: 10,
           description: 'How far an arm at a length is from a reference of the task (Table 1 of the paper), in nats, 0 to ln 2 = 0.693. Of the mean: of distributions averaged over layers and heads. Mean of heads: divergence head by head, then averaged; empty where heads were not stored.' },
         TABLE,
-      ).overrideByRegexp('/JS/', column('none', 4)),
+      ).overrideByName('Arm', arms).overrideByName('Reference', text(300)).overrideByRegexp('/JS/', column('none', 4)),
       curves(
         { id: 3, title: 'Attention entropy by context length', unit: 'none', width: 12, height: 10,
           description: 'Mean entropy over layers, heads, documents and rows of the attention task, in nats. It is bounded by ln n, so it grows with length by construction: compare arms at one length. Yarn multiplies logits, which alone lowers it.' },
@@ -85,6 +85,6 @@ export const attentionDashboard = (): ClassicDashboard =>
         { id: 5, title: 'Retrieval heads of each arm', unit: 'none', empty: 'no heads were stored', width: 24, height: 10,
           description: 'The ten heads whose most attended key most often lies in the needle and holds the token that the row predicts (Wu et al. 2024): mean share of answer rows, over the needle cells that were first measured for this arm, in whichever sweep, since these sums are kept. Layers and heads count from 0.' },
         RETRIEVAL,
-      ).overrideByName('Retrieval score', column('percentunit', 1)),
+      ).overrideByName('Arm', arms).overrideByName('Retrieval score', column('percentunit', 1)),
     ],
   });

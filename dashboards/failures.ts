@@ -1,7 +1,7 @@
 /** Failures and quarantine: which cells have no numbers, why, and where to look further. */
 import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
-import { column, hidden, link, overTime, table } from './panel.js';
+import { arms, column, hidden, link, moment, overTime, table, text } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { sweepVariable, temporalUiVariables } from './variables.js';
 
@@ -53,13 +53,15 @@ export const failuresDashboard = (): ClassicDashboard =>
         { id: FAILURES.panels.reasons, title: 'Reasons why cells have no numbers', unit: 'none', empty: 'every cell that ended has numbers', width: 24, height: 7,
           description: 'Of the 2,000 latest of the store: cells that ran out of memory (infeasible) or were quarantined after their attempts (failed), by error code. docs/errors.md says what to do about each; `ropesweep retry` plans them again.' },
         REASONS,
-      ).overrideByName('Latest', column('dateTimeAsIso')),
+      ).overrideByName('Latest', moment).overrideByName('Latest reason', text(500)),
       table(
         { id: 2, title: 'Cells in quarantine', unit: 'none', empty: 'none', width: 24, height: 12,
           description: `The ${ROWS} latest cells without numbers (of the 2,000 latest of the store), with their reason and the worker that had them last. Shard leads to the workflow in the Temporal UI, at the address in the variable above; Temporal forgets ended workflows after its retention.` },
         CELLS,
       )
-        .overrideByName('Time', column('dateTimeAsIso'))
+        .overrideByName('Time', moment)
+        .overrideByName('Reason', text(260))
+        .overrideByName('Arm', arms)
         .overrideByName('Shard', [toWorkflow])
         .overrideByName('workflow', [hidden]),
       overTime(
@@ -72,7 +74,9 @@ export const failuresDashboard = (): ClassicDashboard =>
           description: `The ${ROWS} latest attempts at shards of the sweep that failed, in the shown time: on which worker, after how long, and why.` },
         ATTEMPTS,
       )
-        .overrideByName('Time', column('dateTimeAsIso'))
+        .overrideByName('Time', moment)
+        .overrideByName('Reason', text(260))
+        .overrideByName('Arm', arms)
         .overrideByName('Took', column('s'))
         .overrideByName('Shard', [toWorkflow])
         .overrideByName('workflow', [hidden]),

@@ -1,7 +1,7 @@
 /** Fleet: workers and what they hold, queues and what waits in them. */
 import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
-import { column, overTime, stat, table } from './panel.js';
+import { column, moment, overTime, stat, table, text } from './panel.js';
 
 export const FLEET = { uid: 'ropesweep-fleet', panels: { workers: 2, memory: 3, backlog: 4, store: 10 } } as const;
 
@@ -74,9 +74,10 @@ export const fleetDashboard = (): ClassicDashboard =>
           description: 'One row a worker process; silent ones first. Workers heartbeat every 10 s and leave when they end; one that was killed stays as silent until its host registers again. Aside: it failed too often and takes no work, with the reason.' },
         WORKERS,
       )
+        .overrideByRegexp('/^(Worker|Reason|Loaded checkpoints|Device)$/', text(180))
         .overrideByName('Last heartbeat', column('s', 0))
         .overrideByName('Memory', column('bytes'))
-        .overrideByName('Started', column('dateTimeAsIso')),
+        .overrideByName('Started', moment),
       table(
         { id: FLEET.panels.memory, title: 'Memory that running shards are predicted to take', unit: 'none', empty: 'no worker tells its memory', width: 12, height: 8,
           description: 'Sum of the predicted peaks of the shards that a worker holds, and the memory of its device or node. Predicted by the memory model, not measured; workers on a GPU tell no memory and are left out.' },
@@ -111,7 +112,7 @@ export const fleetDashboard = (): ClassicDashboard =>
         { id: 9, title: 'Attempts, retries and failures of each worker', unit: 'none', empty: 'no attempt in this time', width: 24, height: 8,
           description: 'Attempts that ended in the shown time. Retries: attempts at shards that somebody had before. The 100 workers with the most failures.' },
         RECOVERIES,
-      ).overrideByName('Share failed', column('percentunit', 1)).overrideByName('Latest', column('dateTimeAsIso')),
+      ).overrideByName('Share failed', column('percentunit', 1)).overrideByName('Latest', moment),
       stat(
         { id: FLEET.panels.store, title: 'Size of the database', unit: 'bytes', width: 24, height: 4,
           description: 'Tables, indexes and catalog of the store. `ropesweep db size` says what takes it, `ropesweep db prune` removes what no sweep needs. The limit is yours to set: ALTER DATABASE ... SET ropesweep.size_limit = \'500 GB\'; without it no alert fires.' },

@@ -5,7 +5,7 @@
  * Wilson (1927): (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z = 1.959964.
  */
 import type { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
-import { column, table } from './panel.js';
+import { arms, column, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 
 const REACH = `WITH lengths AS (
@@ -45,5 +45,6 @@ export const needleReach = (id: number): PanelBuilder =>
     },
     REACH,
   )
+    .overrideByName('Arm', arms)
     .overrideByRegexp('/^Recall/', column('percentunit', 0))
     .overrideByRegexp('/scale$/', column('none', 2));

@@ -1,6 +1,6 @@
 /** Sweep overview: how far a sweep is, how fast it goes, when it ends, what fails. */
 import { dashboard, type ClassicDashboard } from './dashboard.js';
-import { column, link, overTime, stat, table } from './panel.js';
+import { arms, column, link, moment, overTime, stat, table, text } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { sweepVariable } from './variables.js';
 
@@ -16,7 +16,7 @@ const PROGRESS = `SELECT w.done_share AS "Of the cost", 1 - s.planned_cells::flo
 FROM reporting.sweep_work w JOIN reporting.sweeps s USING (sweep)
 WHERE sweep = ${quoted('sweep')}`;
 
-const LEFT = `SELECT eta_seconds AS "Time left", earliest_seconds AS "If as the fastest quarter", latest_seconds AS "If as the slowest quarter"
+const LEFT = `SELECT eta_seconds AS "Time left", earliest_seconds AS "Fastest quarter", latest_seconds AS "Slowest quarter"
 FROM reporting.sweep_work
 WHERE sweep = ${quoted('sweep')}`;
 
@@ -63,7 +63,7 @@ export const overviewDashboard = (): ClassicDashboard =>
         { id: 1, title: 'State of the sweep and cells by state', unit: 'none', width: 24, height: 4,
           description: 'Cells of all revisions of the sweep. Failed cells were quarantined after their attempts, with a reason; diverged ones gave output that is not finite. Window: shards in flight at most.' },
         STATE,
-      ).overrideByName('Changed', column('dateTimeAsIso')),
+      ).overrideByName('Reason', text(200)).overrideByName('Changed', moment),
       stat(
         { id: OVERVIEW.panels.progress, title: 'Share that is done', unit: 'percentunit', width: 6, height: 5,
           description: 'Of the predicted cost in FLOPs (a shard that runs counts by the tokens of its cells that ended), and of the cells. A cell of 32k tokens costs a thousand times one of 1k, so time goes with the cost.' },
@@ -93,12 +93,12 @@ export const overviewDashboard = (): ClassicDashboard =>
         { id: 7, title: 'Shards that run now', unit: 'none', empty: 'no shard runs', width: 24, height: 8,
           description: 'Shards of the sweep that a worker holds, the longest running first, 500 at most. Share of tokens: of cells that ended, of all of the shard.' },
         RUNNING,
-      ).overrideByName('Since', column('dateTimeAsIso')).overrideByName('Running', column('s')).overrideByName('Share of tokens', column('percentunit', 0)),
+      ).overrideByName('Arm', arms).overrideByName('Since', moment).overrideByName('Running', column('s')).overrideByName('Share of tokens', column('percentunit', 0)),
       table(
         { id: OVERVIEW.panels.failures, title: 'Cells without numbers, by reason', unit: 'none', empty: 'none', width: 24, height: 6,
           description: 'Of the 2,000 latest of the store: cells that ran out of memory (infeasible) or were quarantined after their attempts (failed), by error code (docs/errors.md). The counts of the first panel are exact.' },
         FAILURES,
-      ).overrideByName('Latest', column('dateTimeAsIso')),
+      ).overrideByName('Latest', moment).overrideByName('Latest reason', text(600)),
       table(
         { id: 9, title: 'All sweeps', unit: 'none', empty: 'no sweep yet', width: 24, height: 8,
           description: 'The 50 sweeps that changed last; those that run first. A name leads to the sweep.' },
@@ -107,6 +107,6 @@ export const overviewDashboard = (): ClassicDashboard =>
         .overrideByName('Sweep', [link('Show this sweep', `/d/${OVERVIEW.uid}?var-sweep=\${__value.text:percentencode}`)])
         .overrideByName('Of the cost', column('percentunit', 1))
         .overrideByName('Time left', column('s'))
-        .overrideByName('Changed', column('dateTimeAsIso')),
+        .overrideByName('Changed', moment),
     ],
   });

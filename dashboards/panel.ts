@@ -49,13 +49,25 @@ const described = <B extends AnyPanelBuilder>(builder: B, { id, title, descripti
 const bottomLegend = () => new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).showLegend(true);
 const tooltipOfAll = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.None);
 
+/** Pixels; as wide as the panel allows, unless the columns are many. */
+const NARROWEST_COLUMN = 90;
+
 /** @param queries targets A, B, ... */
-export const table = (description: Description, ...queries: readonly string[]): TableBuilder => described(new TableBuilder(), description, queries, 'table');
+export const table = (description: Description, ...queries: readonly string[]): TableBuilder =>
+  described(new TableBuilder(), description, queries, 'table')
+    .minWidth(NARROWEST_COLUMN)
+    .overrideByRegexp('/./', [
+      // What stands for no row at all would stand in every cell without a value.
+      { id: 'noValue', value: '-' },
+      { id: 'custom.wrapHeaderText', value: true },
+    ]);
 
 /** One row of figures: a figure a column, named by the column. */
 export const stat = (description: Description, sql: string): StatBuilder =>
   described(new StatBuilder(), description, [sql], 'table')
     .colorMode(BigValueColorMode.None)
+    // Beside each other a name stands next to the figure of another.
+    .wideLayout(false)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('/.*/').values(false));
 
 /** Points of a series at most: a day in steps of five minutes. */
@@ -83,12 +95,15 @@ function trend(description: Description, x: string, xTitle: string, sql: string)
 
 const matrixKey = (x: string): string => `${x}\\series`;
 
+/** Lengths as heat maps name them: 2k. Longer labels are cut where the axis ends. */
+const LENGTH_NAMES = [{ type: 'value', options: Object.fromEntries(Array.from({ length: 13 }, (_, power) => [String(1024 << power), { text: `${1 << power}k`, index: power }])) }];
+
 /** Curves of arms over a length, which is doubled from one to the next. @param sql columns x, series (`01 none`), value, ordered by x, series */
 export function curves(description: Description, { x, xTitle, yTitle, logY = false }: { readonly x: string; readonly xTitle: string; readonly yTitle: string; readonly logY?: boolean }, sql: string): TrendBuilder {
   const panel = trend(description, x, xTitle, sql).showPoints(VisibilityMode.Always).pointSize(5).lineWidth(2).axisLabel(yTitle);
   if (logY) panel.scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(2));
   for (const { regexp, properties } of numberedOverrides()) panel.overrideByRegexp(regexp, properties);
-  return panel.overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } }]);
+  return panel.overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } }, { id: 'mappings', value: LENGTH_NAMES }]);
 }
 
 /** A mean with the envelope of its heads, over a linear axis. @param sql columns x, series (mean, p10, p90), value, ordered by x */
@@ -101,6 +116,15 @@ export const envelope = (description: Description, { x, xTitle }: { readonly x: 
 
 /** Properties of a column. */
 export const column = (unit: string, decimals?: number): DynamicConfigValue[] => [{ id: 'unit', value: unit }, ...(decimals === undefined ? [] : [{ id: 'decimals', value: decimals }])];
+
+/** A column of times, to the second. */
+export const moment: DynamicConfigValue[] = [...column('dateTimeAsIso'), { id: 'custom.width', value: 160 }];
+
+/** A column of texts that may be long. @param width in pixels */
+export const text = (width: number): DynamicConfigValue[] => [{ id: 'custom.width', value: width }, { id: 'custom.wrapText', value: true }];
+
+/** Of arms; a label may be as long as `yarn 16x, continued at 16384`. */
+export const arms = text(200);
 
 /** A column whose text leads to an address, which may name other columns of the row. */
 export const link = (title: string, url: string): DynamicConfigValue => ({ id: 'links', value: [{ title, url, targetBlank: url.startsWith('${') }] });

@@ -1,7 +1,7 @@
 /** Perplexity: what each arm loses with length. */
 import { dashboard, type ClassicDashboard } from './dashboard.js';
 import { numbered } from './palette.js';
-import { column, curves, table } from './panel.js';
+import { arms, column, curves, table } from './panel.js';
 import { quoted } from './sqlTarget.js';
 import { armsVariable, sweepVariable, taskVariable } from './variables.js';
 
@@ -64,6 +64,7 @@ export const perplexityDashboard = (): ClassicDashboard =>
           description: 'Over all documents of the task. Loss in nats per token. Compare arms on the same documents: the counts say whether all are measured.' },
         TABLE,
       )
+        .overrideByName('Arm', arms)
         .overrideByRegexp('/^(Perplexity|Loss|Bits per byte)$/', column('none', 3)),
     ],
   });

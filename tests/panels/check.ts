@@ -3,7 +3,7 @@
  * store with everything and on an empty one. With a folder the panels are drawn too, into pictures to be looked at.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -67,12 +67,13 @@ function told(type: string, { rows, frames: [frame], figures }: Outcome): string
   return type === 'stat' ? figures.map(({ title, text }) => `${title} ${text}`).join(', ') : `${frame?.fields.length ?? 0} fields, ${frame?.length ?? 0} rows`;
 }
 
-async function drawAll(work: string, folder: string, checked: Readonly<Record<string, { readonly variants: readonly Variant[] }>>): Promise<string[]> {
-  bundlePage(work);
+async function drawAll(folder: string, checked: Readonly<Record<string, { readonly variants: readonly Variant[] }>>): Promise<string[]> {
+  mkdirSync(folder, { recursive: true });
+  bundlePage(folder);
   const browser = await launchChromium();
   try {
     const problems = [];
-    for (const [store, { variants }] of Object.entries(checked)) problems.push(...(await draw(browser, work, folder, store, variants)));
+    for (const [store, { variants }] of Object.entries(checked)) problems.push(...(await draw(browser, folder, store, variants)));
     return problems;
   } finally {
     await browser.close();
@@ -100,7 +101,7 @@ async function run(folder: string | undefined, { store }: { store?: string }): P
       empty: await check(grafana, 'empty', empty.href, {}),
       ...(store === undefined ? {} : { store: await check(grafana, 'store', store, {}) }),
     };
-    const drawn = folder === undefined ? [] : await drawAll(work, resolve(folder), checked);
+    const drawn = folder === undefined ? [] : await drawAll(resolve(folder), checked);
     for (const problem of drawn) console.log(`FAIL ${problem}`);
     return drawn.length === 0 && Object.values(checked).every(({ held }) => held);
   } finally {

@@ -1,9 +1,9 @@
 /** Panels in a real browser, into pictures, and what can be told of them there: that each is drawn, its texts, what opens over it. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { packageFile } from '../../infra/packageRoot.js';
 import { isHeatmap } from './needs.js';
 import type { Variant } from './variants.js';
@@ -11,19 +11,18 @@ import type { Variant } from './variants.js';
 const THEMES = ['dark', 'light'] as const;
 
 /** The page of the panels, which the browser opens as a file. */
-export function bundlePage(work: string): void {
+export function bundlePage(folder: string): void {
   const here = packageFile('tests', 'panels');
   execFileSync(
     join(here, 'node_modules/.bin/esbuild'),
-    ['page.jsx', '--bundle', '--format=iife', '--jsx=automatic', `--outfile=${join(work, 'page.js')}`, '--log-level=error', '--loader:.svg=text', '--loader:.ttf=empty', '--loader:.woff2=empty', '--define:process.env.NODE_ENV="production"', '--define:global=window'],
+    ['page.jsx', '--bundle', '--format=iife', '--jsx=automatic', `--outfile=${join(folder, 'page.js')}`, '--log-level=error', '--loader:.svg=text', '--loader:.ttf=empty', '--loader:.woff2=empty', '--define:process.env.NODE_ENV="production"', '--define:global=window'],
     { cwd: here, stdio: 'inherit' },
   );
 }
 
 /** @returns what is wrong with what was drawn, with the names of the pictures told as they are written */
-export async function draw(browser: Browser, work: string, folder: string, store: string, variants: readonly Variant[]): Promise<string[]> {
-  mkdirSync(folder, { recursive: true });
-  const html = join(work, `${store}.html`);
+export async function draw(browser: Browser, folder: string, store: string, variants: readonly Variant[]): Promise<string[]> {
+  const html = join(folder, `${store}.html`);
   // No < of the data may end its element.
   const data = JSON.stringify(variants).replaceAll('<', '\\u003c');
   writeFileSync(html, `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="page.css"><script type="application/json" id="variants">${data}</script><div id="root"></div><script src="page.js"></script>`);
@@ -43,35 +42,104 @@ export async function draw(browser: Browser, work: string, folder: string, store
       console.log(`drawn: ${file}`);
     }
     for (const variant of variants) problems.push(...(await problemsOfDrawn(page, variant)).map((problem) => `${store}, ${theme}: ${variant.dashboard} ${variant.panel.id}, ${variant.title}: ${problem}`));
+    problems.push(...(await problemsOfTooltips(page, join(folder, `${store}-tooltip-${theme}.png`), variants)));
     await page.close();
   }
   return problems;
 }
 
-const panelOf = (page: Page, { dashboard, panel, title }: Variant) => page.locator(`main[id="${dashboard}"] [data-panel="${panel.id}"]`).and(page.locator(`[data-title=${JSON.stringify(title)}]`));
+const panelOf = (page: Page, { dashboard, panel, title }: Variant): Locator => page.locator(`main[id="${dashboard}"] [data-panel="${panel.id}"][data-title=${JSON.stringify(title)}]`);
 
 async function problemsOfDrawn(page: Page, variant: Variant): Promise<string[]> {
   const { panel, results } = variant;
   const drawn = panelOf(page, variant);
   const isEmpty = results.every(({ fields }) => fields.length === 0);
   const texts = await drawn.innerText();
-  const plots = await drawn.locator('.u-over').count();
-  const cut = await drawn.locator('h2').evaluateAll((heads: { scrollWidth: number; clientWidth: number }[]) => heads.some(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1));
-  return [
-    ...(cut ? ['its title is cut'] : []),
-    ...(isEmpty && panel.type !== 'trend' && !texts.includes(panel.fieldConfig.defaults.noValue ?? '') ? [`it says nothing of being empty: ${texts}`] : []),
-    ...(!isEmpty && ['timeseries', 'trend'].includes(panel.type) ? await problemsOfPlot(variant, texts, plots) : []),
-    ...(!isEmpty && isHeatmap(panel) ? await problemsOfHeatmap(page, variant) : []),
-  ];
+  const cut = await drawn.locator('h2').evaluateAll((heads: Drawn[]) => heads.some(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1));
+  const always = cut ? ['its title is cut'] : [];
+  // A trend says by itself that there is nothing, in words of Grafana's.
+  if (isEmpty) return [...always, ...(panel.type === 'trend' || texts.includes(panel.fieldConfig.defaults.noValue ?? '') ? [] : ['it does not say that it is empty'])];
+  if (isHeatmap(panel)) return [...always, ...(await problemsOfHeatmap(drawn, variant))];
+  if (panel.type === 'table') return [...always, ...((await drawn.locator('[role="gridcell"]').count()) > 0 ? [] : ['it shows no cell'])];
+  if (panel.type === 'stat') return always;
+  return [...always, ...(await problemsOfPlot(drawn, variant, texts))];
 }
 
-async function problemsOfPlot({ panel, results }: Variant, texts: string, plots: number): Promise<string[]> {
-  const named = panel.type === 'timeseries' ? results.flatMap(({ fields }) => fields.slice(1).map(({ name }) => name)) : [...new Set(results.flatMap(({ fields }) => (fields.find(({ name }) => name === 'series')?.values ?? []) as string[]))];
-  return Promise.resolve([...(plots === 1 ? [] : [`it has ${plots} plots`]), ...named.filter((name) => !texts.includes(name)).map((name) => `its legend has no ${name}`)]);
+async function problemsOfPlot(drawn: Locator, { panel, results }: Variant, texts: string): Promise<string[]> {
+  const fields = results.flatMap((frame) => frame.fields);
+  const series = panel.type === 'timeseries' ? fields.slice(1).map(({ name }) => name) : [...new Set(fields.find(({ name }) => name === 'series')?.values as string[])];
+  const missing = series.filter((name) => !texts.includes(name));
+  return [...((await drawn.locator('.u-over').count()) === 1 ? [] : ['it has no plot']), ...(missing.length > 0 ? [`its legend has no ${missing.join(', ')}`] : [])];
 }
 
-async function problemsOfHeatmap(page: Page, variant: Variant): Promise<string[]> {
-  const drawn = panelOf(page, variant);
-  const shapes = await drawn.locator('[role="gridcell"]').evaluateAll((cells: { textContent: string; style: { borderLeft: string; borderRight: string } }[]) => cells.map(({ textContent }) => textContent));
-  return Promise.resolve(shapes.length === 0 ? ['it has no square'] : []);
+interface Square {
+  readonly text: string;
+  readonly background: string;
+  readonly left: string;
+  readonly right: string;
+}
+
+/** As much of an element as is asked of it in the page. */
+interface Drawn {
+  readonly textContent: string;
+  readonly scrollWidth: number;
+  readonly clientWidth: number;
+  readonly ownerDocument: { readonly defaultView: { getComputedStyle(element: Drawn): { readonly backgroundColor: string; readonly borderLeftStyle: string; readonly borderRightStyle: string } } };
+}
+
+const LINES = ['dashed', 'dotted', 'double'];
+const lineOf = (border: string | undefined): string => LINES.find((line) => border?.includes(line) === true) ?? 'none';
+
+/** Every square as its queries say: text, colour, and the lines where trained lengths end. */
+async function problemsOfHeatmap(drawn: Locator, { results }: Variant): Promise<string[]> {
+  const squares = await drawn.locator('[role="gridcell"]').evaluateAll((cells: Drawn[]): Square[] =>
+    cells.map((cell) => {
+      const { backgroundColor, borderLeftStyle, borderRightStyle } = cell.ownerDocument.defaultView.getComputedStyle(cell);
+      return { text: cell.textContent, background: backgroundColor, left: borderLeftStyle, right: borderRightStyle };
+    }),
+  );
+  const of = (refId: string): Map<string, string> => {
+    const columns = new Map(results.find((frame) => frame.refId === refId)?.fields.map(({ name, values }) => [name, values]));
+    return new Map(columns.get('line')?.map((line, row) => [`${String(line)} ${String(columns.get('name')?.[row]).slice(1)}`, String(columns.get('value')?.[row])]));
+  };
+  const [texts, styles] = [of('A'), of('B')];
+  const ranks = [...new Set([...texts.keys()].map((key) => key.split(' ')[1] ?? ''))].sort();
+  return squares.flatMap((square, place) => {
+    const key = `${Math.floor(place / ranks.length)} ${ranks[place % ranks.length] ?? ''}`;
+    const style = JSON.parse(styles.get(key) ?? '{}') as { background?: string; borderLeft?: string; borderRight?: string };
+    return [
+      ...(square.text === (texts.get(key) ?? '') ? [] : [`square ${key} says ${square.text} instead of ${texts.get(key) ?? 'nothing'}`]),
+      ...(style.background === undefined || square.background === style.background ? [] : [`square ${key} is ${square.background} instead of ${style.background}`]),
+      ...(['left', 'right'] as const).flatMap((side) => {
+        const [is, should] = [lineOf(square[side]), lineOf(side === 'left' ? style.borderLeft : style.borderRight)];
+        return is === should ? [] : [`the line ${side} of square ${key} is ${is} instead of ${should}`];
+      }),
+    ];
+  }).concat(squares.length === ranks.length * (1 + Math.max(...[...texts.keys()].map((key) => Number(key.split(' ')[0])))) ? [] : [`it has ${squares.length} squares`]);
+}
+
+/** What opens over a square and over curves, as people see it: into pictures, and compared with what the queries say. */
+async function problemsOfTooltips(page: Page, file: string, variants: readonly Variant[]): Promise<string[]> {
+  const problems: string[] = [];
+  const square = variants.find(({ panel }) => isHeatmap(panel));
+  if (square !== undefined && square.results.some(({ fields }) => fields.length > 0)) {
+    const caret = panelOf(page, square).locator('[role="gridcell"] [role="button"]').first();
+    await caret.scrollIntoViewIfNeeded();
+    await caret.hover();
+    const expected = String(square.results.find(({ refId }) => refId === 'C')?.fields.find(({ name }) => name === 'value')?.values[0]);
+    const tooltip = page.getByText(expected, { exact: true });
+    await tooltip.waitFor({ timeout: 5000 }).catch(() => problems.push(`${square.title}: the corner of its first square does not open "${expected}"`));
+    await page.screenshot({ path: file.replace('.png', '-square.png') });
+    await page.mouse.move(0, 0);
+  }
+  const curves = variants.find(({ panel, results }) => panel.type === 'trend' && results.some(({ fields }) => fields.length > 0));
+  if (curves !== undefined) {
+    const plot = panelOf(page, curves).locator('.u-over');
+    await plot.scrollIntoViewIfNeeded();
+    await plot.hover();
+    await page.locator('[data-testid*="VizTooltip"], [class*="VizTooltip"]').first().waitFor({ timeout: 5000 }).catch(() => undefined);
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: file.replace('.png', '-curves.png') });
+  }
+  return problems;
 }

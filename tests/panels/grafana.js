@@ -5,7 +5,7 @@
  */
 import {
   applyFieldOverrides, booleanOverrideProcessor, createTheme, dataLinksOverrideProcessor, displayNameOverrideProcessor, FieldConfigOptionsRegistry, formattedValueToString, getFieldDisplayName, getFieldDisplayValues,
-  getValueFormats, identityOverrideProcessor, isLikelyAscendingVector, numberOverrideProcessor, standardTransformers, standardTransformersRegistry, stringOverrideProcessor, toDataFrame, transformDataFrame, unitOverrideProcessor,
+  getValueFormats, identityOverrideProcessor, isLikelyAscendingVector, numberOverrideProcessor, standardTransformers, standardTransformersRegistry, stringOverrideProcessor, toDataFrame, transformDataFrame, unitOverrideProcessor, valueMappingsOverrideProcessor,
 } from '@grafana/data';
 import { firstValueFrom } from 'rxjs';
 
@@ -24,6 +24,7 @@ const STANDARD = {
   displayName: displayNameOverrideProcessor,
   noValue: stringOverrideProcessor,
   color: identityOverrideProcessor,
+  mappings: valueMappingsOverrideProcessor,
   links: dataLinksOverrideProcessor,
   filterable: booleanOverrideProcessor,
 };
@@ -39,7 +40,7 @@ const OWN = {
   timeseries: GRAPH,
   trend: GRAPH,
   stat: {},
-  table: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false, minWidth: undefined, width: undefined, hideFrom: { viz: false }, styleField: undefined, tooltip: undefined },
+  table: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false, minWidth: undefined, width: undefined, hideFrom: { viz: false }, styleField: undefined, tooltip: undefined, wrapHeaderText: undefined, wrapText: undefined },
 };
 
 /** Grafana passes over what a panel does not know: so that is found. */

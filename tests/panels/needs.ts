@@ -78,6 +78,7 @@ function problemsOfSomething(panel: Panel, outcome: Outcome): string[] {
     ...(shown.length === 0 ? ['no field of it is shown'] : []),
     ...repeated(frame.fields.map(({ name }) => name)).map((name) => `two fields are called ${name}`),
     ...shown.flatMap((field) => [...new Set(field.shown)].filter((text) => /NaN|Infinity|undefined|null|Invalid|\[object/.test(text)).map((text) => `${field.name} shows ${text}`)),
+    ...shown.filter(({ values, shown: texts }) => panel.type !== 'stat' && values.some((value, row) => value === null && !['', '-'].includes(texts[row] ?? ''))).map(({ name }) => `${name} says where it has no value what the panel says where it has no row`),
     ...(isHeatmap(panel) ? problemsOfHeatmap(frame) : problemsByType(panel, outcome, frame)),
   ];
 }

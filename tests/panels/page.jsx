@@ -119,6 +119,8 @@ async function draw() {
   const variants = JSON.parse(document.getElementById('variants').textContent);
   const shown = await Promise.all(variants.map(async (variant) => ({ ...variant, prepared: await framesOf(variant, theme) })));
   const dashboards = [...new Set(shown.map(({ dashboard }) => dashboard))];
+  // Texts are measured in Inter, which few machines have: the same letters must be drawn.
+  document.fonts.add(await new FontFace('Inter', "local('Inter'), local('Liberation Sans'), local('Arial'), local('Helvetica'), local('DejaVu Sans')", { weight: '100 900' }).load());
   document.body.style.background = theme.colors.background.canvas;
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
