@@ -7,8 +7,11 @@ import { armsVariable, attentionLengthVariable, axisVariable, sweepVariable, tas
 
 const CELLS = `sweep = ${quoted('sweep')} AND task::text = ${quoted('task')} AND arm_id IN (${quoted('arm')})`;
 
+/** Shares below it stand at it, as in the report: the axis is logarithmic. */
+const LEAST_SHARE = 1e-5;
+
 /** Shares of the context stand at the middle of their bin; key 0 has a bin of its own before them. */
-const DISTRIBUTION = `SELECT CASE WHEN ${quoted('axis')} = 'fraction' THEN greatest(b.bin - 1.5, 0) / (cardinality(a.distribution) - 1) ELSE b.bin - 1 END::float8 AS key, s.series, s.value
+const DISTRIBUTION = `SELECT CASE WHEN ${quoted('axis')} = 'fraction' THEN greatest(b.bin - 1.5, 0) / (cardinality(a.distribution) - 1) ELSE b.bin - 1 END::float8 AS key, s.series, CASE WHEN s.value < ${LEAST_SHARE} THEN ${LEAST_SHARE} ELSE s.value END AS value
 FROM reporting.attention a
 CROSS JOIN LATERAL unnest(a.distribution, a.heads_p10, a.heads_p90) WITH ORDINALITY AS b(mean, p10, p90, bin)
 CROSS JOIN LATERAL (VALUES ('mean', b.mean), ('p10', b.p10), ('p90', b.p90)) AS s(series, value)
@@ -58,7 +61,7 @@ export const attentionDashboard = (): ClassicDashboard =>
     panels: [
       envelope(
         { id: 1, title: 'Attention to keys: $arm', unit: 'percentunit', width: 8, height: 8,
-          description: 'Share of attention on each bin of keys, at the chosen context length, over documents and their last rows. Thick: mean over layers and heads. Band: 10th to 90th percentile over heads, bin by bin; empty where heads were not stored (probes: summary), or were recorded before the band was derived. Fraction: key 0 has a bin of its own at 0.' },
+          description: 'Share of attention on each bin of keys, at the chosen context length, over documents and their last rows. Thick: mean over layers and heads. Band: 10th to 90th percentile over heads, bin by bin; empty where heads were not stored (probes: summary), or were recorded before the band was derived. Fraction: key 0 has a bin of its own at 0. The axis is logarithmic; shares below 0.001 % stand at it.' },
         { x: 'key', xTitle: 'Key' },
         DISTRIBUTION,
       ).repeat('arm').repeatDirection('h').maxPerRow(3),

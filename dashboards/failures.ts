@@ -60,8 +60,11 @@ export const failuresDashboard = (): ClassicDashboard =>
         CELLS,
       )
         .overrideByName('Time', moment)
+        .overrideByName('Code', text(150))
         .overrideByName('Reason', text(260))
         .overrideByName('Arm', arms)
+        .overrideByName('Worker', text(150))
+        .overrideByName('Depth', column('percentunit', 1))
         .overrideByName('Shard', [toWorkflow])
         .overrideByName('workflow', [hidden]),
       overTime(
@@ -75,8 +78,10 @@ export const failuresDashboard = (): ClassicDashboard =>
         ATTEMPTS,
       )
         .overrideByName('Time', moment)
+        .overrideByName('Code', text(150))
         .overrideByName('Reason', text(260))
         .overrideByName('Arm', arms)
+        .overrideByName('Worker', text(150))
         .overrideByName('Took', column('s'))
         .overrideByName('Shard', [toWorkflow])
         .overrideByName('workflow', [hidden]),

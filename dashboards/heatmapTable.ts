@@ -11,6 +11,9 @@ import { hidden, table, type Description } from './panel.js';
 /** Context lengths a heat map can show. */
 const LONGEST_RANK = 40;
 
+/** Pixels. */
+const TOOLTIP_WIDTH = 320;
+
 type Prefix = 'v' | 's' | 't';
 
 const rankName = (prefix: Prefix, rank: number): string => `${prefix}${String(rank).padStart(2, '0')}`;
@@ -42,6 +45,8 @@ export function heatmapTable(description: Description, { texts, styles, tooltips
     .withTransformation(matrix('C'))
     .withTransformation({ id: 'joinByField', options: { byField: KEY, mode: 'outer' } })
     .overrideByRegexp('/^(line.name|[st]\\d\\d)$/', [hidden])
+    // A tooltip above or below is as wide as its square, which is too narrow to read.
+    .overrideByRegexp('/^t\\d\\d$/', [{ id: 'custom.width', value: TOOLTIP_WIDTH }])
     .overrideByRegexp('/^v\\d\\d$/', [
       { id: 'custom.align', value: 'center' },
       // What stands for nothing is said of the panel; a square that is not there stays white.
@@ -50,7 +55,7 @@ export function heatmapTable(description: Description, { texts, styles, tooltips
   for (let rank = 1; rank <= LONGEST_RANK; rank += 1) {
     panel.overrideByName(rankName('v', rank), [
       { id: 'custom.styleField', value: rankName('s', rank) },
-      { id: 'custom.tooltip', value: { field: rankName('t', rank), placement: 'auto' } },
+      { id: 'custom.tooltip', value: { field: rankName('t', rank), placement: 'right' } },
     ]);
   }
   return panel;

@@ -28,8 +28,8 @@ SELECT a.arm AS "Arm",
        r.context_tokens AS "Reach",
        r.n AS "n",
        r.p AS "Recall there",
-       greatest(0, (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) AS "Recall, low",
-       least(1, (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) AS "Recall, high"
+       CASE WHEN n > 0 THEN greatest(0, (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) END AS "Recall, low",
+       CASE WHEN n > 0 THEN least(1, (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n)) END AS "Recall, high"
 FROM reporting.arms a LEFT JOIN reach r USING (arm_id)
 WHERE a.sweep = ${quoted('sweep')}
 ORDER BY a.ordinal`;
@@ -37,7 +37,7 @@ ORDER BY a.ordinal`;
 export const needleReach = (id: number): PanelBuilder =>
   table(
     {
-      id, title: 'Reach of each arm', unit: 'none', empty: '-', width: 24, height: 8,
+      id, title: 'Reach of each arm', unit: 'none', empty: 'no arm', width: 24, height: 12,
       description:
         'Reach: the largest tested context (tokens) such that it and every smaller one have a recall (mean score under the criterion of the task) of at least 90 %, over all depths and seeds of the grid. ' +
         'Empty where the shortest tested context is below 90 % or nothing is measured. n: cells at that length; low and high: 95 % Wilson interval of the recall there. ' +

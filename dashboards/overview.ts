@@ -60,7 +60,7 @@ export const overviewDashboard = (): ClassicDashboard =>
     variables: [sweepVariable()],
     panels: [
       table(
-        { id: 1, title: 'State of the sweep and cells by state', unit: 'none', width: 24, height: 4,
+        { id: 1, title: 'State of the sweep and cells by state', unit: 'none', empty: 'no such sweep', width: 24, height: 4,
           description: 'Cells of all revisions of the sweep. Failed cells were quarantined after their attempts, with a reason; diverged ones gave output that is not finite. Window: shards in flight at most.' },
         STATE,
       ).overrideByName('Reason', text(200)).overrideByName('Changed', moment),

@@ -49,6 +49,9 @@ const described = <B extends AnyPanelBuilder>(builder: B, { id, title, descripti
 const bottomLegend = () => new VizLegendOptionsBuilder().displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).showLegend(true);
 const tooltipOfAll = () => new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.None);
 
+/** What stands for no row at all would stand in every cell and tooltip without a value. */
+const noNumber: DynamicConfigValue = { id: 'noValue', value: '-' };
+
 /** Pixels; as wide as the panel allows, unless the columns are many. */
 const NARROWEST_COLUMN = 90;
 
@@ -56,11 +59,7 @@ const NARROWEST_COLUMN = 90;
 export const table = (description: Description, ...queries: readonly string[]): TableBuilder =>
   described(new TableBuilder(), description, queries, 'table')
     .minWidth(NARROWEST_COLUMN)
-    .overrideByRegexp('/./', [
-      // What stands for no row at all would stand in every cell without a value.
-      { id: 'noValue', value: '-' },
-      { id: 'custom.wrapHeaderText', value: true },
-    ]);
+    .overrideByRegexp('/./', [noNumber, { id: 'custom.wrapHeaderText', value: true }]);
 
 /** One row of figures: a figure a column, named by the column. */
 export const stat = (description: Description, sql: string): StatBuilder =>
@@ -75,7 +74,7 @@ const POINTS = 300;
 
 /** @param sql columns time, metric (`01 name`), value */
 export function overTime(description: Description, sql: string): TimeSeriesBuilder {
-  const panel = described(new TimeSeriesBuilder(), description, [sql], 'time_series').legend(bottomLegend()).tooltip(tooltipOfAll()).fillOpacity(10).showPoints(VisibilityMode.Auto).spanNulls(false).maxDataPoints(POINTS);
+  const panel = described(new TimeSeriesBuilder(), { empty: 'nothing in this time', ...description }, [sql], 'time_series').overrideByRegexp('/./', [noNumber]).legend(bottomLegend()).tooltip(tooltipOfAll()).fillOpacity(10).showPoints(VisibilityMode.Auto).spanNulls(false).maxDataPoints(POINTS);
   for (const { regexp, properties } of numberedOverrides()) panel.overrideByRegexp(regexp, properties);
   return panel;
 }
@@ -86,7 +85,8 @@ export function overTime(description: Description, sql: string): TimeSeriesBuild
  * (grafana/grafana#82209).
  */
 function trend(description: Description, x: string, xTitle: string, sql: string): TrendBuilder {
-  return described(new TrendBuilder(), description, [sql], 'table')
+  return described(new TrendBuilder(), { empty: 'nothing is measured', ...description }, [sql], 'table')
+    .overrideByRegexp('/./', [noNumber])
     .legend(bottomLegend())
     .tooltip(tooltipOfAll())
     .withTransformation({ id: 'groupingToMatrix', options: { rowField: x, columnField: 'series', valueField: 'value', emptyValue: 'null' } })
@@ -106,10 +106,12 @@ export function curves(description: Description, { x, xTitle, yTitle, logY = fal
   return panel.overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'log', log: 2 } }, { id: 'mappings', value: LENGTH_NAMES }]);
 }
 
-/** A mean with the envelope of its heads, over a linear axis. @param sql columns x, series (mean, p10, p90), value, ordered by x */
+/** A mean with the envelope of its heads, over a linear axis; logarithmic up, or key 0 leaves nothing of the others. @param sql columns x, series (mean, p10, p90), value, ordered by x */
 export const envelope = (description: Description, { x, xTitle }: { readonly x: string; readonly xTitle: string }, sql: string): TrendBuilder =>
   trend(description, x, xTitle, sql)
     .showPoints(VisibilityMode.Never)
+    .scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(10))
+    .overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'linear' } }])
     .overrideByName('mean', [fixedColour(COLOURS.vermilion), { id: 'custom.lineWidth', value: 2 }])
     .overrideByName('p10', [fixedColour(COLOURS.blue)])
     .overrideByName('p90', [fixedColour(COLOURS.blue), { id: 'custom.fillBelowTo', value: 'p10' }, { id: 'custom.fillOpacity', value: 20 }]);

@@ -89,6 +89,9 @@ describe('queries of the needle dashboard, as the read-only login', () => {
     expect(Number(reached?.['n'])).toBe(6);
     expect(Number(reached?.['Recall, low'])).toBeCloseTo(6 / (6 + 1.959964 ** 2), 12);
     expect(Number(reached?.['Recall, high'])).toBeCloseTo(1, 12);
+    // Where nothing is reached, there is no interval either.
+    const [unknown] = (await reader.query<Record<string, unknown>>(expand(panel(/Reach/).targets[0]?.rawSql ?? '', { sweep: 'planned', task: '0' }))).rows;
+    expect(unknown).toMatchObject({ 'Reach': null, 'Recall there': null, 'Recall, low': null, 'Recall, high': null });
   });
 
   it('say in the tooltip what is behind a square', async () => {

@@ -34,6 +34,8 @@ export async function draw(browser: Browser, folder: string, store: string, vari
     await page.waitForSelector('[data-panel], [data-failed]');
     const failed = await page.getAttribute('body', 'data-failed');
     if (failed !== null) throw new Error(failed);
+    // A table that is not in the window is not drawn.
+    await page.setViewportSize({ width: 1480, height: Math.ceil((await page.locator('#root').boundingBox())?.height ?? 900) });
     // Plots are drawn at the next frame, tables once their columns are measured.
     await page.waitForTimeout(1000);
     for (const dashboard of new Set(variants.map((variant) => variant.dashboard))) {
@@ -118,6 +120,15 @@ async function problemsOfHeatmap(drawn: Locator, { results }: Variant): Promise<
   }).concat(squares.length === ranks.length * (1 + Math.max(...[...texts.keys()].map((key) => Number(key.split(' ')[0])))) ? [] : [`it has ${squares.length} squares`]);
 }
 
+/** Of what lies around an element, once it has faded in. */
+async function picture(page: Page, element: Locator, path: string): Promise<void> {
+  await page.waitForTimeout(500);
+  const box = await element.boundingBox();
+  if (box === null) throw new Error(`${path}: there is nothing to be seen`);
+  await page.screenshot({ path, clip: { x: 0, y: Math.max(0, box.y - 120), width: 1480, height: 700 } });
+  console.log(`drawn: ${path}`);
+}
+
 /** What opens over a square and over curves, as people see it: into pictures, and compared with what the queries say. */
 async function problemsOfTooltips(page: Page, file: string, variants: readonly Variant[]): Promise<string[]> {
   const problems: string[] = [];
@@ -129,7 +140,7 @@ async function problemsOfTooltips(page: Page, file: string, variants: readonly V
     const expected = String(square.results.find(({ refId }) => refId === 'C')?.fields.find(({ name }) => name === 'value')?.values[0]);
     const tooltip = page.getByText(expected, { exact: true });
     await tooltip.waitFor({ timeout: 5000 }).catch(() => problems.push(`${square.title}: the corner of its first square does not open "${expected}"`));
-    await page.screenshot({ path: file.replace('.png', '-square.png') });
+    await picture(page, caret, file.replace('.png', '-square.png'));
     await page.mouse.move(0, 0);
   }
   const curves = variants.find(({ panel, results }) => panel.type === 'trend' && results.some(({ fields }) => fields.length > 0));
@@ -137,9 +148,10 @@ async function problemsOfTooltips(page: Page, file: string, variants: readonly V
     const plot = panelOf(page, curves).locator('.u-over');
     await plot.scrollIntoViewIfNeeded();
     await plot.hover();
-    await page.locator('[data-testid*="VizTooltip"], [class*="VizTooltip"]').first().waitFor({ timeout: 5000 }).catch(() => undefined);
-    await page.waitForTimeout(300);
-    await page.screenshot({ path: file.replace('.png', '-curves.png') });
+    const title = String(curves.panel.fieldConfig.overrides.flatMap(({ properties }) => properties).find(({ id }) => id === 'displayName')?.value);
+    const tooltip = page.locator('#grafana-portal-container').getByText(title, { exact: true });
+    await tooltip.waitFor({ timeout: 5000 }).catch(() => problems.push(`${curves.title}: what opens over it is not headed ${title}`));
+    await picture(page, plot, file.replace('.png', '-curves.png'));
   }
   return problems;
 }

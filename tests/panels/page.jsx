@@ -2,11 +2,12 @@
  * Panels as Grafana draws them: what grafana.js prepared, in components of @grafana/ui. The kinds of panels themselves live in
  * Grafana's application; the little that they do between its packages is done here.
  */
-import { DashboardCursorSync, EventBusSrv, fieldMatchers, FieldMatcherID, FieldType, formattedValueToString, getDisplayValueAlignmentFactors, ThemeContext, VizOrientation } from '@grafana/data';
+import { cacheFieldDisplayNames, DashboardCursorSync, EventBusSrv, fieldMatchers, FieldMatcherID, FieldType, formattedValueToString, getDisplayValueAlignmentFactors, ThemeContext, VizOrientation } from '@grafana/data';
 import { BigValue, getFieldDisplayItems, GlobalStyles, PanelChrome, PanelContextProvider, PortalContainer, preparePlotFrame, TimeSeries, TooltipPlugin2, VizRepeater, VizTooltipContent, VizTooltipHeader, VizTooltipWrapper } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 import '@grafana/react-data-grid/lib/styles.css';
 import 'uplot/dist/uPlot.min.css';
+import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { figuresOf, framesOf, themeOf } from './grafana.js';
 
@@ -77,6 +78,7 @@ const Tooltip = ({ frame, dataIdxs, seriesIdx, mode, sortOrder }) => {
 
 function Plot({ panel, prepared: { data }, range, width, height }) {
   const isTrend = panel.type === 'trend';
+  cacheFieldDisplayNames(data);
   const frames = data.map(graphable);
   const x = frames[0].fields.find(({ type }) => type === FieldType.number)?.name;
   const timeless = (all, fields) => preparePlotFrame(all, { ...fields, x: fieldMatchers.get(FieldMatcherID.byName).get(x) });
@@ -115,20 +117,32 @@ function Panel({ variant }) {
   );
 }
 
+/**
+ * Texts are measured in Inter, whose files are in Grafana's application: letters that the machine has stand for it, or what is
+ * drawn is wider than what was measured.
+ */
+async function prepareFonts() {
+  const root = document.body.appendChild(document.createElement('div'));
+  flushSync(() => createRoot(root).render(<ThemeContext.Provider value={theme}><GlobalStyles /></ThemeContext.Provider>));
+  for (const sheet of [...document.styleSheets].filter(({ href }) => href === null)) {
+    for (let index = sheet.cssRules.length - 1; index >= 0; index -= 1) if (sheet.cssRules[index] instanceof CSSFontFaceRule) sheet.deleteRule(index);
+  }
+  const letters = "local('Inter'), local('Liberation Sans'), local('Arial'), local('Helvetica'), local('DejaVu Sans')";
+  document.fonts.add(await new FontFace('Inter', letters, { weight: '100 900' }).load());
+}
+
 async function draw() {
   const variants = JSON.parse(document.getElementById('variants').textContent);
   const shown = await Promise.all(variants.map(async (variant) => ({ ...variant, prepared: await framesOf(variant, theme) })));
   const dashboards = [...new Set(shown.map(({ dashboard }) => dashboard))];
-  // Texts are measured in Inter, which few machines have: the same letters must be drawn.
-  document.fonts.add(await new FontFace('Inter', "local('Inter'), local('Liberation Sans'), local('Arial'), local('Helvetica'), local('DejaVu Sans')", { weight: '100 900' }).load());
+  await prepareFonts();
   document.body.style.background = theme.colors.background.canvas;
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
-      <GlobalStyles />
       <PortalContainer />
       <PanelContextProvider value={context}>
         {dashboards.map((dashboard) => (
-          <main key={dashboard} id={dashboard} style={{ display: 'flex', flexWrap: 'wrap', gap: GAP, width: WIDTH, padding: GAP, boxSizing: 'content-box' }}>
+          <main key={dashboard} id={dashboard} style={{ display: 'flex', flexWrap: 'wrap', gap: GAP, width: WIDTH + 2 * GAP, padding: GAP }}>
             {shown.filter((one) => one.dashboard === dashboard).map((variant) => <Panel key={`${variant.panel.id} ${variant.title}`} variant={variant} />)}
           </main>
         ))}
