@@ -53,7 +53,7 @@ export const failuresDashboard = (): ClassicDashboard =>
         { id: FAILURES.panels.reasons, title: 'Reasons why cells have no numbers', unit: 'none', empty: 'every cell that ended has numbers', width: 24, height: 7,
           description: 'Of the 2,000 latest of the store: cells that ran out of memory (infeasible) or were quarantined after their attempts (failed), by error code. docs/errors.md says what to do about each; `ropesweep retry` plans them again.' },
         REASONS,
-      ).overrideByName('Latest', moment).overrideByName('Latest reason', text(500)),
+      ).overrideByName('Code', text(150)).overrideByName('Latest', moment).overrideByName('Latest reason', text(500)),
       table(
         { id: 2, title: 'Cells in quarantine', unit: 'none', empty: 'none', width: 24, height: 12,
           description: `The ${ROWS} latest cells without numbers (of the 2,000 latest of the store), with their reason and the worker that had them last. Shard leads to the workflow in the Temporal UI, at the address in the variable above; Temporal forgets ended workflows after its retention.` },

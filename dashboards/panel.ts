@@ -112,6 +112,8 @@ export const envelope = (description: Description, { x, xTitle }: { readonly x: 
     .showPoints(VisibilityMode.Never)
     .scaleDistribution(new ScaleDistributionConfigBuilder().type(ScaleDistribution.Log).log(10))
     .overrideByName(matrixKey(x), [{ id: 'custom.scaleDistribution', value: { type: 'linear' } }])
+    // Fewer decimals would call the lowest shares 0.
+    .overrideByRegexp('/^(mean|p10|p90)$/', [{ id: 'decimals', value: 3 }])
     .overrideByName('mean', [fixedColour(COLOURS.vermilion), { id: 'custom.lineWidth', value: 2 }])
     .overrideByName('p10', [fixedColour(COLOURS.blue)])
     .overrideByName('p90', [fixedColour(COLOURS.blue), { id: 'custom.fillBelowTo', value: 'p10' }, { id: 'custom.fillOpacity', value: 20 }]);

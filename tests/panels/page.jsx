@@ -36,7 +36,7 @@ const Stat = ({ panel: { options }, panel, prepared, width, height }) => (
     getValues={() => figuresOf({ panel }, prepared, theme)}
     getAlignmentFactors={getDisplayValueAlignmentFactors}
     renderValue={({ value, alignmentFactors, width: ownWidth, height: ownHeight, count }) => (
-      <BigValue value={value.display} count={count} colorMode={options.colorMode} graphMode={options.graphMode} justifyMode={options.justifyMode} textMode={options.textMode} alignmentFactors={alignmentFactors} width={ownWidth} height={ownHeight} theme={theme} wideLayout={options.wideLayout} />
+      <BigValue value={value.display} count={count} colorMode={options.colorMode} graphMode={options.graphMode} justifyMode={options.justifyMode} textMode={options.textMode} alignmentFactors={alignmentFactors} width={ownWidth} height={ownHeight} theme={theme} disableWideLayout={!options.wideLayout} />
     )}
     width={width}
     height={height}
