@@ -15,7 +15,7 @@ const workflowFence = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'results/generated/', 'node_modules/', '.ropesweep/', 'bin/', 'scripts/', 'bench/peers/', 'eslint.config.js', '.dependency-cruiser.cjs'] },
+  { ignores: ['dist/', 'results/generated/', 'node_modules/', '.ropesweep/', 'bin/', 'scripts/', 'bench/peers/', 'tests/panels/grafana/', 'eslint.config.js', '.dependency-cruiser.cjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { project: ['./tsconfig.check.json', './cli/open/browser/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },

@@ -23,7 +23,8 @@ import { bundlePage, draw } from './draw.js';
 import { problemsOf, type Outcome } from './needs.js';
 import { variantsOf, type Variant } from './variants.js';
 
-const HERE = packageFile('tests', 'panels');
+/** With packages of its own, which nothing else may find. */
+const HERE = packageFile('tests', 'panels', 'grafana');
 
 interface Grafana {
   outcomeOf(variant: Variant): Promise<Outcome>;

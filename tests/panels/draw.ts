@@ -12,7 +12,7 @@ const THEMES = ['dark', 'light'] as const;
 
 /** The page of the panels, which the browser opens as a file. */
 export function bundlePage(folder: string): void {
-  const here = packageFile('tests', 'panels');
+  const here = packageFile('tests', 'panels', 'grafana');
   execFileSync(
     join(here, 'node_modules/.bin/esbuild'),
     ['page.jsx', '--bundle', '--format=iife', '--jsx=automatic', `--outfile=${join(folder, 'page.js')}`, '--log-level=error', '--loader:.svg=text', '--loader:.ttf=empty', '--loader:.woff2=empty', '--define:process.env.NODE_ENV="production"', '--define:global=window'],

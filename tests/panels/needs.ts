@@ -44,7 +44,7 @@ export const isHeatmap = (panel: Panel): boolean => panel.type === 'table' && (p
 
 const isHidden = ({ custom }: OutcomeField): boolean => (custom['hideFrom'] as { viz?: boolean } | undefined)?.viz === true;
 const isLog = ({ custom }: OutcomeField): boolean => (custom['scaleDistribution'] as { type?: string } | undefined)?.type === 'log';
-const numbers = ({ values }: OutcomeField): number[] => values.filter((value): value is number => value !== null && value !== undefined) as number[];
+const numbers = ({ values }: OutcomeField): number[] => values.filter((value): value is number => value !== null && value !== undefined);
 const repeated = (names: readonly string[]): string[] => [...new Set(names.filter((name, place) => names.indexOf(name) !== place))];
 
 /** @returns what is wrong; nothing where the panel shows what it is meant to */
@@ -146,7 +146,7 @@ function problemsOfTrend({ options }: Panel, { fields }: OutcomeFrame): string[]
   const named = options?.['xField'];
   return [
     ...(x?.type === 'number' && x.ascending ? [] : ['Grafana finds no field of x that ascends']),
-    ...(named === undefined || named === x?.name ? [] : [`its x is ${String(named)}, which is not the first field`]),
+    ...(named === undefined || named === x?.name ? [] : [`its x is ${JSON.stringify(named)}, which is not the first field`]),
     ...fields.filter((field) => isLog(field) && numbers(field).some((value) => value <= 0)).map(({ name }) => `${name} is not above 0 on a logarithmic axis`),
     ...(new Set(series.map(isLog)).size > 1 ? ['its series have different axes'] : []),
     ...series.flatMap(({ name, custom }) => (typeof custom['fillBelowTo'] === 'string' && !fields.some((field) => field.name === custom['fillBelowTo']) ? [`${name} is filled down to ${custom['fillBelowTo']}, which is not there`] : [])),

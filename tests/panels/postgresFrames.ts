@@ -30,7 +30,7 @@ const valueOf = (type: FieldType, value: unknown): unknown => {
   if (value === null) return null;
   if (type === 'number') return Number(value);
   if (type === 'time') return (value as Date).getTime();
-  return type === 'string' ? String(value) : value;
+  return type === 'string' && typeof value !== 'string' ? JSON.stringify(value) : value;
 };
 
 /**
