@@ -32,9 +32,12 @@ export async function fillLargeStore(owner: pg.Client, cells: number, log: (line
     FROM sweeps, (
       -- As large as a real one: the haystack stands in the task.
       SELECT jsonb_build_array(
-        jsonb_build_object('kind', 'needle', 'criterion', 'exactMatch', 'haystack', (SELECT jsonb_agg(n) FROM generate_series(1, 4000) AS n)),
-        '{"kind": "perplexity", "windows": {"kind": "first"}, "contextTokens": [512, 1024, 2048, 4096, 8192, 16384]}'::jsonb,
-        '{"kind": "attention", "references": []}'::jsonb) AS tasks
+        jsonb_build_object('kind', 'needle', 'criterion', 'exactMatch', 'haystack', jsonb_build_object('kind', 'markov', 'successors', (SELECT jsonb_agg(n) FROM generate_series(1, 4000) AS n)),
+          'needle', '{"kind": "symbols"}'::jsonb, 'template', '{"kind": "ids"}'::jsonb, 'snap', 'token', 'generateTokens', 0, 'localTokens', 64),
+        jsonb_build_object('kind', 'perplexity', 'windows', '{"kind": "first"}'::jsonb, 'contextTokens', '[512, 1024, 2048, 4096, 8192, 16384]'::jsonb, 'lastTokens', 256, 'buckets', NULL,
+          'documents', (SELECT jsonb_agg(jsonb_build_object('id', 'document-' || d, 'name', 'made up, ' || d, 'headIds', '[]'::jsonb)) FROM generate_series(1, 4) AS d)),
+        jsonb_build_object('kind', 'attention', 'rows', 64, 'axes', '["fraction", "distance", "index"]'::jsonb, 'documents', (SELECT jsonb_agg(d) FROM generate_series(1, 10) AS d),
+          'references', '[{"method": "yarn 0", "continualPretrainContextTokens": 16384, "contextTokens": 4096}]'::jsonb)) AS tasks
     ) AS t;
     INSERT INTO arms (sweep_id, arm_id, ordinal, label, model, method, method_label, weights_id, checkpoint_folder, original_context_tokens,
       continual_pretrain_context_tokens, effective_scale, logit_scale, tables)
