@@ -13,9 +13,9 @@ import { Prisma } from './generated/client.js';
 const PAGE_CELLS = 50_000;
 
 /** The needle cells page by page, by arm, task, context length, depth and seed; a page is of one arm and task and never empty. */
-export async function* needleScorePages(client: Client, { sweep }: SweepHead, arms: readonly ArmId[]): AsyncGenerator<NeedleScoreRow[]> {
+export async function* needleScorePages(client: Client, { sweep }: SweepHead, arms: readonly ArmId[], pageCells = PAGE_CELLS): AsyncGenerator<NeedleScoreRow[]> {
   for (const arm of arms) {
-    for (const stretch of await stretches(client, sweep, arm)) yield await pageOf(client, sweep, arm, stretch);
+    for (const stretch of await stretches(client, sweep, arm, pageCells)) yield await pageOf(client, sweep, arm, stretch);
   }
 }
 
@@ -32,14 +32,14 @@ interface Stretch {
   cells: number;
 }
 
-async function stretches(client: Client, sweep: SweepId, arm: ArmId): Promise<Stretch[]> {
+async function stretches(client: Client, sweep: SweepId, arm: ArmId, pageCells: number): Promise<Stretch[]> {
   const positions = await client.$queryRaw<(Position & { readonly task: number; readonly cells: number })[]>`
     SELECT task, context_tokens AS "contextTokens", depth, count(*)::int AS cells FROM memberships
     WHERE sweep_id = ${sweep} AND arm_id = ${arm} AND task_kind = 'needle' GROUP BY task, context_tokens, depth ORDER BY task, context_tokens, depth`;
   const found: Stretch[] = [];
   for (const { task, cells, ...position } of positions) {
     const last = found.at(-1);
-    if (last?.task === task && last.cells + cells <= PAGE_CELLS) Object.assign(last, { to: position, cells: last.cells + cells });
+    if (last?.task === task && last.cells + cells <= pageCells) Object.assign(last, { to: position, cells: last.cells + cells });
     else found.push({ task, from: position, to: position, cells });
   }
   return found;

@@ -189,8 +189,8 @@ export class PrismaStore implements Store {
   }
 
   /** The same of needle cells, with what a report reads of a million of them. */
-  needleScores(head: SweepHead, arms: readonly ArmId[]): AsyncGenerator<NeedleScoreRow[]> {
-    return this.database.readPages((client) => needleScorePages(client, head, arms));
+  needleScores(head: SweepHead, arms: readonly ArmId[], pageCells?: number): AsyncGenerator<NeedleScoreRow[]> {
+    return this.database.readPages((client) => needleScorePages(client, head, arms, pageCells));
   }
 
   taskLengths(sweep: SweepId): Promise<TaskLength[]> {

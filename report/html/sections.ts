@@ -40,7 +40,7 @@ export function facts(rows: Gathered): Markup {
   const list: [string, Content][] = [
     ['sweep', `${rows.sweep}, revision ${rows.revision}`],
     ['state', STATE_WORDS[rows.state]],
-    ['model', modelTexts(rows.arms).join(', ')],
+    ['model', rows.arms.length === 0 ? 'none' : modelTexts(rows.arms).join(', ')],
     ['cells', `${cellCount(rows.states)}${states === '' ? '' : `: ${states}`}`],
     ['arms', rows.arms.length],
     ['created', time(rows.createdAt)],

@@ -2,7 +2,13 @@
  * A store of many cells, made by SQL: numbers are made up, their shape and their number are not. Memberships are inserted as a
  * submission inserts them, so triggers count them.
  */
-import type pg from 'pg';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import getPort from 'get-port';
+import pg from 'pg';
+import { startPostgres } from '../../infra/embedded/postgres.js';
+import { migrate } from '../../results/migrate.js';
 
 /** Cells of the sweep at so many seeds: arms x lengths x depths. */
 export const CELLS_A_SEED = 20 * 10 * 25;
@@ -10,6 +16,22 @@ export const CELLS_A_SEED = 20 * 10 * 25;
 /** The sweep with most cells, and the other sweeps beside it. */
 export const LARGE_SWEEP = 'large';
 const OTHER_SWEEPS = 200;
+
+/** A PostgreSQL with such a store, for as long as the work takes; it says on standard error what it is filling. */
+export async function withLargeStore<Result>(cells: number, work: (databaseUrl: string) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'ropesweep-large-'));
+  const server = await startPostgres({ folder: join(folder, 'postgres'), port: await getPort(), logFile: join(folder, 'postgres.log'), durable: false, onSpawn: () => undefined });
+  try {
+    await migrate(server.url);
+    const owner = new pg.Client({ connectionString: server.url });
+    await owner.connect();
+    await fillLargeStore(owner, cells, (line) => console.error(line)).finally(() => owner.end());
+    return await work(server.url);
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** @param cells of needle tasks; a multiple of {@link CELLS_A_SEED} */
 export async function fillLargeStore(owner: pg.Client, cells: number, log: (line: string) => void = () => undefined): Promise<void> {
