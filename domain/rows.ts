@@ -131,6 +131,7 @@ export interface SweepHead {
   readonly tasks: readonly ResolvedTask[];
 }
 
+/** All of a small sweep. */
 export interface SweepRows extends SweepHead {
   /** Ordered by arm, task, context length, depth, seed, document. */
   readonly cells: readonly CellRow[];

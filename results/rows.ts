@@ -20,7 +20,7 @@ import { readAttentions, readNeedles, readPerplexities, type Stored } from './re
 const PAGE_CELLS = 10_000;
 
 /**
- * Arms in the order of the spec, cells by arm, task, context length, depth, seed and document.
+ * All cells at once, of a small sweep: arms in the order of the spec, cells by arm, task, context length, depth, seed and document.
  *
  * @throws RopesweepError SWEEP_UNKNOWN
  */

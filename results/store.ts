@@ -173,7 +173,7 @@ export class PrismaStore implements Store {
     return this.database.read((client) => outcomes(client, sweep));
   }
 
-  /** Everything a view, report or export shows of a sweep. Throws SWEEP_UNKNOWN. */
+  /** A sweep with all its cells at once: of one that is small. Throws SWEEP_UNKNOWN. */
   rows(sweep: SweepId): Promise<SweepRows> {
     return this.database.read((client) => sweepRows(client, sweep));
   }

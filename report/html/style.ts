@@ -62,6 +62,7 @@ summary { cursor: pointer; color: var(--soft); }
   :is(#run, #spec) details::details-content { content-visibility: visible; block-size: auto; }
   summary { list-style: none; }
   tr { break-inside: avoid; }
+  thead, tbody tr:first-child { break-after: avoid; }
 }
 @page wide { size: landscape; }
 /* A figure keeps its colours: words on cells of a heat map are chosen to be read on them. */

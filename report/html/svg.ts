@@ -23,7 +23,7 @@ const compacted = (svg: string, elementId: string): string =>
   svg
     .replaceAll(` font-family="${FONT}"`, '')
     .replaceAll(' opacity="1"', '')
-    .replace(/ (?:role="graphics-[a-z]+"|aria-roledescription="[^"]*")/g, '')
+    .replace(/ (?:role="graphics-[a-z]+"|aria-(?:roledescription|label)="[^"]*")/g, '')
     .replace(/\b(id="|url\(#)(gradient|clip)_?\d+/g, `$1${elementId}-$2`);
 
 /**

@@ -119,13 +119,15 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
       await page.close();
     });
 
+    // A table that scrolls is a stop of the keyboard by itself in today's browsers (a test below); axe wants a mark on it,
+    // which would make stops of all those that do not scroll.
     it.each(PAGES)('%s breaks no rule of accessibility that axe knows, light or dark, with everything open', async (_name, path) => {
       const { page } = await open(path, view);
       await page.evaluate(OPEN_ALL);
       await page.evaluate(axe.source);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        const broken = await page.evaluate<string[]>("axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))");
+        const broken = await page.evaluate<string[]>("axe.run({ rules: { 'scrollable-region-focusable': { enabled: false } } }).then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))");
         expect(broken).toEqual([]);
       }
       await page.close();
@@ -146,6 +148,20 @@ describe.skipIf(CHROMIUM === null)('the pages of ropesweep open in Chromium (ski
       expect(faults).toEqual([]);
       await page.close();
     });
+  });
+
+  it('what is wider than a phone can be scrolled by keyboard', async () => {
+    const { page } = await open('/sweeps/mixed', 'phone');
+    await page.evaluate(OPEN_ALL);
+    let isReached = false;
+    for (let presses = 0; presses < 200 && !isReached; presses += 1) {
+      await page.keyboard.press('Tab');
+      isReached = await page.evaluate<boolean>("document.activeElement.matches('.scroll')");
+    }
+    expect(isReached).toBe(true);
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction('document.activeElement.scrollLeft > 0');
+    await page.close();
   });
 
   it('a page shows new cells without being loaded again: what is open, where it stands and what has the focus stay', async () => {

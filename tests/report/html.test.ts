@@ -122,6 +122,21 @@ describe('the HTML report', () => {
     for (const rows of [nothingMeasured(), noCells()]) expect(await renderHtml(await gathered(rows))).toMatch(/<\/html>\n$/);
   });
 
+  it('shows every figure as one image: its parts have no roles of their own', async () => {
+    expect(await renderHtml(await gathered(tenArms()))).not.toMatch(/<g [^>]*(?:role|aria-label|aria-roledescription)=/);
+  });
+
+  it('cuts no label of an arm in legends and on axes', async () => {
+    const rows = tenArms({ seeds: [1, 2, 3, 4, 5, 6] });
+    const label = 'dynamic-ntk 16, continued at 131072';
+    const html = await renderHtml(await gathered({ ...rows, arms: rows.arms.map((arm) => ({ ...arm, label: `${arm.ordinal} ${label}`.slice(0, label.length) })) }));
+    expect(html).not.toContain('…');
+  });
+
+  it('turns no paper for tables that fit on it upright', async () => {
+    expect(await renderHtml(await gathered(tenArms()))).not.toContain('<table class="wide">');
+  });
+
   it('has headings in order and links to its sections', async () => {
     for (const rows of [tenArms(), noCells(), nothingMeasured()]) {
       const html = await renderHtml(await gathered(rows));
@@ -152,6 +167,9 @@ describe('the HTML report', () => {
     const html = await renderHtml(await gathered(rows));
     console.log(`100 arms x 40 x 10 as HTML: ${((performance.now() - started) / 1000).toFixed(1)} s, ${(html.length / 1e6).toFixed(1)} MB`);
     expect(html.length).toBeLessThan(10e6);
+    // Tables of forty lengths are printed across.
+    expect(html).toMatch(/<table class="wide"><caption>Mean entropy \(passed/);
+    expect(html).toMatch(/<table><caption>Every arm/);
     const drawn = html.match(/<figure id="arm-\d+"/g)?.length ?? 0;
     expect(drawn).toBeGreaterThan(20);
     expect(html).toContain(`Left out to keep the page small: ${100 - drawn} more heat maps`);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { digest } from '../../domain/identity.js';
+import type { CellKey } from '../../domain/ids.js';
 import { isNeedleRow, isPerplexityRow, type NeedleScoreRow, type SweepHead } from '../../domain/rows.js';
 import type { PrismaStore } from '../../results/store.js';
 import { seedMixedSweep } from '../stack/mixedSweep.js';
@@ -45,11 +46,11 @@ it('a needle cell without numbers has its reason', async () => {
   ]);
   const scored = (await pagesOf(await store.head(sweep))).flat();
   expect(new Map(scored.map(({ key, state, reason, fingerprint }) => [key, [state, reason, fingerprint]]))).toEqual(
-    new Map([
+    new Map<CellKey, unknown>([
       [failed, ['failed', 'CELL_FAILED: it died', null]],
       [infeasible, ['infeasible', 'OUT_OF_MEMORY: 9 GB of 8', null]],
       [diverged, ['diverged', 'the output of the model was not finite', FIXTURE_PLACE.fingerprint]],
-      ...scored.flatMap(({ key, state }) => (state === 'planned' ? [[key, ['planned', null, null]] as const] : [])),
+      ...scored.flatMap(({ key, state }) => (state === 'planned' ? [[key, ['planned', null, null]] as [CellKey, unknown]] : [])),
     ]),
   );
 });
