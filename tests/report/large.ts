@@ -59,7 +59,7 @@ class Commands {
     const [line] = (await once(child.stdout ?? child, 'data')) as [Buffer];
     const { url } = JSON.parse(line.toString()) as { url: string };
     const startMs = Date.now();
-    let isDrawn = false;
+    let isDrawn = false as boolean;
     const report = fetch(new URL(`/sweeps/${LARGE_SWEEP}/report.html`, url)).then(async (response) => {
       await response.arrayBuffer();
       isDrawn = true;
