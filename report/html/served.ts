@@ -108,7 +108,7 @@ export interface Standing {
   readonly notices: readonly string[];
 }
 
-const noticeText = (notices: readonly string[]): Markup[] => notices.map((notice) => html`<p class="notice">${notice}</p>\n`);
+const noticeText = (notices: readonly string[]): Markup[] => notices.map((notice) => html`<p class="notice" role="status">${notice}</p>\n`);
 
 /** What stands above a report. */
 export const standingBar = ({ status, tasks, isRunning, notices }: Standing): string =>
