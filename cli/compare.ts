@@ -9,6 +9,7 @@ import { terminalStyle } from '../report/terminal/style.js';
 import { homeOption } from './options.js';
 import { printJson, printLine } from './output.js';
 import { withStore } from './store.js';
+import { sweepSource } from './sweepSource.js';
 
 interface CompareOptions {
   readonly json: boolean;
@@ -41,10 +42,10 @@ Examples:
 async function compareSides(first: string, second: string, options: CompareOptions): Promise<void> {
   const [one, other] = [sideName(first), sideName(second)];
   const { a, b } = await withStore(options, async (store) => {
-    const rows = await store.rows(id<SweepId>(one.sweep));
-    return { a: rows, b: one.sweep === other.sweep ? rows : await store.rows(id<SweepId>(other.sweep)) };
+    const side = async ({ sweep, arm }: typeof one) => sideOf(await sweepSource(store, id<SweepId>(sweep)), arm);
+    return { a: await side(one), b: await side(other) };
   });
-  const comparison = compare(sideOf(a, one.arm), sideOf(b, other.arm));
+  const comparison = compare(a, b);
   if (options.json) printJson(comparisonJson(comparison));
   else printLine(comparisonLines(comparison, terminalStyle(process.stdout)).join('\n'));
 }

@@ -7,10 +7,10 @@ import { id, type SweepId } from '../domain/ids.js';
 import { VERSION } from '../infra/version.js';
 import { exported, EXPORT_FORMATS, type ExportFormat } from '../report/export/exported.js';
 import { ROW_KINDS, type RowKind } from '../report/export/tables.js';
-import { exportSource } from './exportSource.js';
 import { homeOption } from './options.js';
 import { writeOutput, writeStandardOutput } from './outputFile.js';
 import { withStore } from './store.js';
+import { sweepSource } from './sweepSource.js';
 
 interface ExportCommandOptions {
   readonly rows: RowKind;
@@ -62,7 +62,7 @@ async function exportSweep(sweep: string, options: ExportCommandOptions): Promis
     throw new RopesweepError('OPTION_INVALID', { where: '--format parquet', what: 'it is not for a terminal', mend: 'Name a file with --out, or redirect standard output.' });
   }
   await withStore(options, async (store) => {
-    const pieces = exported(await exportSource(store, id<SweepId>(sweep)), { rows, format, resultsOnly, version: VERSION });
+    const pieces = exported(await sweepSource(store, id<SweepId>(sweep)), { rows, format, resultsOnly, version: VERSION });
     await (out === undefined ? writeStandardOutput(pieces) : writeOutput(out, pieces));
   });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { id, type SweepId } from '../domain/ids.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
+import { gather } from '../report/gathered.js';
 import { figuresIn, pngOf } from '../report/figureFiles.js';
 import { renderHtml } from '../report/html/report.js';
 import { reportJson } from '../report/json.js';
@@ -13,6 +14,7 @@ import { printJson, printLine } from './output.js';
 import { writeOutput } from './outputFile.js';
 import { nearby, reportFile, showResults } from './showResults.js';
 import { withStore } from './store.js';
+import { sweepSource } from './sweepSource.js';
 
 interface ReportOptions {
   readonly out?: string;
@@ -46,7 +48,7 @@ Examples:
 }
 
 async function report(sweep: string, options: ReportOptions): Promise<void> {
-  const rows = await withStore(options, (store) => store.rows(id<SweepId>(sweep)));
+  const rows = await withStore(options, async (store) => gather(await sweepSource(store, id<SweepId>(sweep))));
   const file = options.out ?? reportFile(homePath(options.home), rows);
   const html = options.json && options.out === undefined && options.figures === undefined ? null : await renderHtml(rows);
   if (!options.json) await showResults(rows, file, html);

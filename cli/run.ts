@@ -4,11 +4,13 @@
 import { Command } from 'commander';
 import { id, type SweepId } from '../domain/ids.js';
 import { EXIT } from '../domain/errors.js';
+import { gather } from '../report/gathered.js';
 import { slotOption, setOption, homeOption } from './options.js';
 import { HumanDisplay, JsonDisplay, type RunDisplay } from './progress.js';
 import { readSweepFile, refuseMissing } from './planning.js';
 import { runSweep } from './runSweep.js';
 import { runWords } from './runWords.js';
+import { sweepSource } from './sweepSource.js';
 
 export interface RunOptions {
   readonly set: string[];
@@ -62,7 +64,7 @@ export async function runAction(file: string, options: RunOptions): Promise<void
     atEnd: async (store, home) => {
       if (!options.report || options.json) return;
       const { reportFile, showResults } = await import('./showResults.js');
-      const rows = await store.rows(id<SweepId>(sweepFile.spec.name));
+      const rows = await gather(await sweepSource(store, id<SweepId>(sweepFile.spec.name)));
       await showResults(rows, reportFile(home, rows));
     },
   });

@@ -72,13 +72,35 @@ export const isNeedleRow = (row: CellRow): row is NeedleCellRow => row.taskKind 
 export const isPerplexityRow = (row: CellRow): row is PerplexityCellRow => row.taskKind === 'perplexity';
 export const isAttentionRow = (row: CellRow): row is AttentionCellRow => row.taskKind === 'attention';
 
+/** What is asked of all needle cells of a sweep together: a few of their numbers. */
+export type NeedleScores = Pick<NeedleNumbers, 'exactMatch' | 'tokenRecall' | 'stringRecall' | 'entropy' | 'entropyFirst'>;
+
+/** A needle cell by its axes, and how it came out. */
+export interface NeedleScoreRow extends Pick<NeedleCellRow, 'key' | 'armId' | 'task' | 'taskKind' | 'contextTokens' | 'depth' | 'seed' | 'state' | 'origin' | 'reason'> {
+  readonly needle: NeedleScores | null;
+  /** What measured it; null where nothing did. */
+  readonly fingerprint: string | null;
+}
+
 /** Which cells are read page by page, and how much of them. */
 export interface CellsWanted {
   /** Cells of these tasks; all where absent. */
   readonly kinds?: readonly TaskKind[];
+  /** Cells of these arms; all where absent. */
+  readonly arms?: readonly ArmId[];
   readonly pageCells?: number;
   /** False leaves out what attention cells store of every head: megabytes a cell of a large model. */
   readonly headDistributions?: boolean;
+  /** False leaves out the losses of single tokens, which perplexity cells have megabytes of: their sums stay. */
+  readonly tokenLosses?: boolean;
+}
+
+/** A context length that a sweep has cells of under a task. */
+export interface TaskLength {
+  /** Index into the sweep's tasks. */
+  readonly task: number;
+  readonly taskKind: TaskKind;
+  readonly contextTokens: number;
 }
 
 /** Divergence of an attention cell to a cell of the same sweep and task, as the store derived it (domain/divergence.ts). */
@@ -109,6 +131,7 @@ export interface SweepHead {
   readonly tasks: readonly ResolvedTask[];
 }
 
+/** All of a small sweep. */
 export interface SweepRows extends SweepHead {
   /** Ordered by arm, task, context length, depth, seed, document. */
   readonly cells: readonly CellRow[];

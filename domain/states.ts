@@ -7,6 +7,9 @@
 export const MEASUREMENT_STATES = ['measured', 'diverged'] as const;
 export type MeasurementState = (typeof MEASUREMENT_STATES)[number];
 
+/** Why a diverged cell has no numbers. */
+export const DIVERGED_REASON = 'the output of the model was not finite';
+
 /** No numbers: out of memory on a device class, or quarantined after its attempts. Belongs to (cell, class, engine). */
 export const OUTCOME_STATES = ['infeasible', 'failed'] as const;
 export type OutcomeState = (typeof OUTCOME_STATES)[number];

@@ -5,16 +5,14 @@
  * 1 by exact match, a share by the others). A diverged cell counts in n and as not passed: a model whose output
  * is not finite retrieved nothing. Planned, failed and infeasible cells have no answer and do not count.
  */
-import { isNeedleRow, type ArmRow, type CellRow, type NeedleCellRow, type SweepRows } from '../domain/rows.js';
-import { score } from '../domain/score.js';
+import type { ArmRow } from '../domain/rows.js';
 import type { Criterion } from '../domain/taskSpec.js';
-import { CELL_STATES, isMeasured, type CellState } from '../domain/states.js';
+import { isMeasured } from '../domain/states.js';
 import { entropyMean, entropySplits, splitNearest, type EntropyMean, type EntropySplit } from './statistics/entropySplit.js';
 import { groupBy } from '../domain/groupBy.js';
-import { criterionOf } from './criterion.js';
+import { stateCounts, type Gathered, type StateCounts } from './gathered.js';
+import type { NeedleCell } from './needleCells.js';
 import { reachOf, type ContextRecall, type Reach } from './statistics/reach.js';
-
-export type StateCounts = Readonly<Record<CellState, number>>;
 
 /** All seeds of one arm, task, context length and depth. */
 export interface GridCell {
@@ -58,23 +56,16 @@ const ascending = (values: Iterable<number>): number[] => [...new Set(values)].s
 /** Whether a table has to say which task a grid belongs to. */
 export const hasSeveralTasks = (grids: readonly ArmGrid[]): boolean => new Set(grids.map(({ task }) => task)).size > 1;
 
-/** Cells by state. */
-export function stateCounts(cells: readonly Pick<CellRow, 'state'>[]): StateCounts {
-  const counts = Object.fromEntries(CELL_STATES.map((state) => [state, 0])) as Record<CellState, number>;
-  for (const { state } of cells) counts[state] += 1;
-  return counts;
-}
-
 const missing = (states: StateCounts): number => states.planned + states.failed + states.infeasible;
 
-function recallOf(cells: readonly NeedleCellRow[], criterion: Criterion): { n: number; passed: number } {
+function recallOf(cells: readonly NeedleCell[]): { n: number; passed: number } {
   const answered = cells.filter(({ state }) => isMeasured(state));
-  const passed = answered.reduce((sum, { needle }) => sum + (needle === null ? 0 : score(criterion, needle)), 0);
+  const passed = answered.reduce((sum, { needle }) => sum + (needle?.score ?? 0), 0);
   return { n: answered.length, passed };
 }
 
-function gridCell(contextTokens: number, depth: number, cells: readonly NeedleCellRow[], criterion: Criterion): GridCell {
-  const { n, passed } = recallOf(cells, criterion);
+function gridCell(contextTokens: number, depth: number, cells: readonly NeedleCell[]): GridCell {
+  const { n, passed } = recallOf(cells);
   return {
     contextTokens,
     depth,
@@ -90,7 +81,7 @@ function armGrid(
   arm: ArmRow,
   task: number,
   criterion: Criterion,
-  cells: readonly NeedleCellRow[],
+  cells: readonly NeedleCell[],
   contexts: readonly number[],
   depths: readonly number[],
 ): ArmGrid {
@@ -98,7 +89,7 @@ function armGrid(
   const byPoint = new Map([...byContext].map(([context, list]) => [context, groupBy(list, ({ depth }) => depth)]));
   const recalls = ascending(byContext.keys()).map((contextTokens): ContextRecall => {
     const list = byContext.get(contextTokens) ?? [];
-    return { contextTokens, ...recallOf(list, criterion), missing: missing(stateCounts(list)) };
+    return { contextTokens, ...recallOf(list), missing: missing(stateCounts(list)) };
   });
   const reach = reachOf(recalls);
   const tested = recalls.filter(({ n }) => n > 0);
@@ -106,7 +97,7 @@ function armGrid(
   const frontierTokens = (beyond ?? tested.at(-1))?.contextTokens ?? null;
   const splits = entropySplits(
     cells.flatMap(({ contextTokens, needle }) =>
-      needle === null ? [] : [{ contextTokens, passed: score(criterion, needle) === 1, entropy: needle.entropy, entropyFirst: needle.entropyFirst }],
+      needle === null ? [] : [{ contextTokens, passed: needle.score === 1, entropy: needle.entropy, entropyFirst: needle.entropyFirst }],
     ),
   );
   return {
@@ -118,7 +109,7 @@ function armGrid(
     cells: depths.map((depth) =>
       contexts.map((context) => {
         const list = byPoint.get(context)?.get(depth);
-        return list === undefined ? null : gridCell(context, depth, list, criterion);
+        return list === undefined ? null : gridCell(context, depth, list);
       }),
     ),
     states: stateCounts(cells),
@@ -131,18 +122,24 @@ function armGrid(
 }
 
 /** One grid per needle task and arm, of the cells of the sweep's grid (refined lengths have other numbers of seeds), tasks in the order of the spec, arms by ordinal; an arm without cells of a task has none. */
-export function armGrids(rows: SweepRows): ArmGrid[] {
+export function armGrids(rows: Pick<Gathered, 'arms' | 'needles'>): ArmGrid[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupBy(rows.cells.filter(isNeedleRow).filter(({ origin }) => origin === 'grid'), ({ task }) => task);
+  const byTask = groupBy(rows.needles, ({ task }) => task);
   return ascending(byTask.keys()).flatMap((task) => {
-    const cells = byTask.get(task) ?? [];
-    const criterion = criterionOf(rows, task);
-    const contexts = ascending(cells.map(({ contextTokens }) => contextTokens));
-    const depths = ascending(cells.map(({ depth }) => depth));
-    const byArm = groupBy(cells, ({ armId }) => armId);
+    const ofTask = byTask.get(task) ?? [];
+    const contexts = new Set<number>();
+    const depths = new Set<number>();
+    for (const cells of ofTask) {
+      for (const { contextTokens, depth, origin } of cells) {
+        if (origin !== 'grid') continue;
+        contexts.add(contextTokens);
+        depths.add(depth);
+      }
+    }
     return arms.flatMap((arm) => {
-      const own = byArm.get(arm.id);
-      return own === undefined ? [] : [armGrid(arm, task, criterion, own, contexts, depths)];
+      const own = ofTask.find(({ armId }) => armId === arm.id);
+      const cells = own === undefined ? [] : [...own].filter(({ origin }) => origin === 'grid');
+      return own === undefined || cells.length === 0 ? [] : [armGrid(arm, task, own.criterion, cells, ascending(contexts), ascending(depths))];
     });
   });
 }

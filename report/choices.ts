@@ -2,9 +2,10 @@
  * What Zhong et al. (COLING 2025) leave open, and what a sweep chose: a reader who compares numbers with the paper's has to know.
  */
 import { groupBy } from '../domain/groupBy.js';
-import { isNeedleRow, type SweepRows } from '../domain/rows.js';
 import type { ResolvedAttentionTask, ResolvedNeedleTask, ResolvedPerplexityTask, ResolvedTask } from '../domain/task.js';
+import type { Gathered } from './gathered.js';
 import { plural } from './labels.js';
+import type { NeedleCells } from './needleCells.js';
 import { conventionText } from './perplexityFace.js';
 
 export interface Choice {
@@ -12,16 +13,22 @@ export interface Choice {
   readonly chosen: string;
 }
 
-export function choices({ tasks, cells, arms }: SweepRows): Choice[] {
-  const seeds = groupBy(cells.filter(isNeedleRow), ({ task }) => task);
+export function choices({ tasks, needles, arms }: Gathered): Choice[] {
+  const byTask = groupBy(needles, ({ task }) => task);
   const hasSeveral = tasks.length > 1;
   const ofTasks = tasks.flatMap((task, at) =>
-    choicesOf(task, new Set((seeds.get(at) ?? []).map(({ seed }) => seed)).size).map(({ what, chosen }) => ({ what: hasSeveral ? `task ${at}, ${task.kind}: ${what}` : what, chosen })),
+    choicesOf(task, seedCount(byTask.get(at) ?? [])).map(({ what, chosen }) => ({ what: hasSeveral ? `task ${at}, ${task.kind}: ${what}` : what, chosen })),
   );
   const continued = arms.filter(({ continualPretrainContextTokens }) => continualPretrainContextTokens !== null);
   const told = continued.flatMap(({ training }) => training?.tokens ?? []);
   const training = continued.length === 0 ? [] : [{ what: 'tokens of continual pretraining', chosen: told.length === 0 ? 'not told by the checkpoints' : `${rangeText(told)}${told.length < continued.length ? `; ${plural(continued.length - told.length, 'arm')} do not say` : ''}` }];
   return [...ofTasks, ...training, { what: 'unit of entropies, losses and divergences', chosen: 'nats (natural logarithm)' }];
+}
+
+function seedCount(needles: readonly NeedleCells[]): number {
+  const seeds = new Set<number>();
+  for (const cells of needles) for (const { seed } of cells) seeds.add(seed);
+  return seeds.size;
 }
 
 const rangeText = (values: readonly number[]): string => [...new Set(values)].sort((a, b) => a - b).map((value) => value.toLocaleString('en-US')).join(', ');

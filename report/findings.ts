@@ -1,9 +1,8 @@
 /** The three findings of Zhong et al. (COLING 2025) on the rows of a sweep, and what limits them. Defined in docs/statistics.md. */
-import { groupBy } from '../domain/groupBy.js';
-import { isNeedleRow, type SweepRows } from '../domain/rows.js';
+import type { ArmRow } from '../domain/rows.js';
 import { armGrids, type ArmGrid } from './aggregate.js';
 import { attentionTables, type AttentionTable } from './attentionRows.js';
-import { criterionOf } from './criterion.js';
+import type { Gathered } from './gathered.js';
 import { caveats, type Caveat } from './statistics/caveats.js';
 import { DRAWS, type Draws } from './statistics/draws.js';
 import { entropyFailures, type EntropyFailure } from './statistics/entropyFailure.js';
@@ -22,9 +21,9 @@ export interface Findings {
 }
 
 /** Of rows that were asked already: terminal and HTML report show the same. */
-const known = new WeakMap<SweepRows, Findings>();
+const known = new WeakMap<Gathered, Findings>();
 
-export function findings(rows: SweepRows, draws: Draws = DRAWS, grids: readonly ArmGrid[] = armGrids(rows), tables: readonly AttentionTable[] = attentionTables(rows)): Findings {
+export function findings(rows: Gathered, draws: Draws = DRAWS, grids: readonly ArmGrid[] = armGrids(rows), tables: readonly AttentionTable[] = attentionTables(rows)): Findings {
   const found = known.get(rows);
   if (found?.draws === draws) return found;
   const made = findingsOf(rows, draws, grids, tables);
@@ -32,19 +31,19 @@ export function findings(rows: SweepRows, draws: Draws = DRAWS, grids: readonly 
   return made;
 }
 
-function findingsOf(rows: SweepRows, draws: Draws, grids: readonly ArmGrid[], tables: readonly AttentionTable[]): Findings {
-  const cells = groupBy(rows.cells.filter(isNeedleRow), ({ armId, task }) => `${armId} ${task}`);
+function findingsOf(rows: Gathered, draws: Draws, grids: readonly ArmGrid[], tables: readonly AttentionTable[]): Findings {
+  const cellsOf = (arm: ArmRow, task: number) => rows.needles.find((own) => own.armId === arm.id && own.task === task);
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const inputs = [...new Set([...cells.values()].flatMap((own) => own[0]?.task ?? []))].sort((a, b) => a - b).flatMap((task) =>
+  const inputs = [...new Set(rows.needles.map(({ task }) => task))].sort((a, b) => a - b).flatMap((task) =>
     arms.flatMap((arm) => {
-      const own = cells.get(`${arm.id} ${task}`);
-      return own === undefined ? [] : [{ arm, task, criterion: criterionOf(rows, task), cells: own }];
+      const cells = cellsOf(arm, task);
+      return cells === undefined ? [] : [{ arm, task, cells }];
     }),
   );
   return {
     patternReach: patternReaches(grids, tables),
     entropyFailure: entropyFailures(inputs, draws),
-    pretrainLength: pretrainSteps(grids, ({ arm, task }) => cells.get(`${arm.id} ${task}`) ?? [], draws),
+    pretrainLength: pretrainSteps(grids, ({ arm, task }) => cellsOf(arm, task) ?? [], draws),
     caveats: caveats(rows),
     draws,
   };

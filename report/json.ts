@@ -1,10 +1,10 @@
 /** `ropesweep report --json`: the aggregates that heat maps and arm table show. Lengths in tokens, entropies in nats. */
 import { perplexity, type LossSum } from '../domain/perplexity.js';
-import type { ArmRow, SweepRows } from '../domain/rows.js';
-import { armGrids, stateCounts, type ArmGrid, type StateCounts } from './aggregate.js';
+import type { ArmRow, SweepHead } from '../domain/rows.js';
+import { armGrids, type ArmGrid } from './aggregate.js';
 import { attentionTables, type AttentionRow } from './attentionRows.js';
 import { findings, type Findings } from './findings.js';
-import { outcomeGroups } from './outcomes.js';
+import type { Gathered, StateCounts } from './gathered.js';
 import { perplexityCharts, type PerplexityChart } from './perplexityCurves.js';
 
 const cellJson = (cell: NonNullable<ArmGrid['cells'][number][number]>) => ({
@@ -95,7 +95,7 @@ const findingsJson = ({ patternReach, entropyFailure, pretrainLength, caveats, d
 export interface ReportJson {
   readonly sweep: string;
   readonly revision: number;
-  readonly state: SweepRows['state'];
+  readonly state: SweepHead['state'];
   readonly createdAt: string;
   readonly updatedAt: string;
   readonly planDigest: string;
@@ -107,22 +107,22 @@ export interface ReportJson {
   readonly attention: readonly ReturnType<typeof attentionJson>[];
   readonly findings: ReturnType<typeof findingsJson>;
   /** Frontiers, and what their search took (domain/refinement.ts); null for a sweep that refines nothing. */
-  readonly refinement: SweepRows['refinement'];
+  readonly refinement: SweepHead['refinement'];
   readonly outcomes: readonly { readonly state: string; readonly reason: string; readonly cells: number }[];
 }
 
-export const reportJson = (rows: SweepRows): ReportJson => ({
+export const reportJson = (rows: Gathered): ReportJson => ({
   sweep: rows.sweep,
   revision: rows.revision,
   state: rows.state,
   createdAt: rows.createdAt.toISOString(),
   updatedAt: rows.updatedAt.toISOString(),
   planDigest: rows.planDigest,
-  cells: stateCounts(rows.cells),
+  cells: rows.states,
   arms: armGrids(rows).map(armJson),
   perplexity: perplexityCharts(rows).map(chartJson),
   attention: attentionTables(rows).flatMap(({ task, rows: own }) => own.map((row) => attentionJson(task, row))),
   findings: findingsJson(findings(rows)),
   refinement: rows.refinement,
-  outcomes: outcomeGroups(rows).map(({ state, reason, cells }) => ({ state, reason, cells: cells.length })),
+  outcomes: rows.outcomes.map(({ state, reason, cells }) => ({ state, reason, cells })),
 });

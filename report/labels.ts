@@ -2,7 +2,7 @@
 import type { ArmRow } from '../domain/rows.js';
 import { weightFormatLabel } from '../domain/weightFormat.js';
 import type { Interval } from '../domain/wilson.js';
-import type { StateCounts } from './aggregate.js';
+import type { StateCounts } from './gathered.js';
 
 /** One fraction as per cent: 12.5. */
 export const depthPercent = (depth: number): string => String(Number((depth * 100).toFixed(4)));

@@ -1,27 +1,47 @@
 /** Cells without numbers, grouped by why: what a person reads before looking at single cells. */
-import type { CellRow, SweepRows } from '../domain/rows.js';
-import { groupBy } from '../domain/groupBy.js';
+import type { AttentionCellRow, NeedleCellRow, PerplexityCellRow } from '../domain/rows.js';
+import { DIVERGED_REASON, type CellState } from '../domain/states.js';
+
+type OutcomeState = 'failed' | 'infeasible' | 'diverged';
+
+/** A cell by its axes. */
+export type NamedCell =
+  | Pick<NeedleCellRow, 'taskKind' | 'armId' | 'contextTokens' | 'depth' | 'seed'>
+  | Pick<PerplexityCellRow, 'taskKind' | 'armId' | 'contextTokens' | 'document'>
+  | Pick<AttentionCellRow, 'taskKind' | 'armId' | 'contextTokens'>;
 
 export interface OutcomeGroup {
-  readonly state: 'failed' | 'infeasible' | 'diverged';
+  readonly state: OutcomeState;
   readonly reason: string;
-  readonly cells: readonly CellRow[];
+  readonly cells: number;
+  /** The first of them; the export has all. */
+  readonly listed: readonly NamedCell[];
 }
 
-const NO_REASON = { failed: 'no reason recorded', infeasible: 'no reason recorded', diverged: 'the output of the model was not finite' } as const;
+/** Cells listed under one reason. */
+const LISTED_CELLS = 50;
 
-/** Failed, infeasible and diverged cells by state and reason, the largest group first. */
-export function outcomeGroups(rows: SweepRows): OutcomeGroup[] {
-  const without = rows.cells.flatMap((cell) => {
+const NO_REASON: Readonly<Record<OutcomeState, string>> = { failed: 'no reason recorded', infeasible: 'no reason recorded', diverged: DIVERGED_REASON };
+
+const hasOutcome = (state: CellState): state is OutcomeState => state in NO_REASON;
+
+export class OutcomeCounts {
+  private readonly byReason = new Map<string, { readonly state: OutcomeState; readonly reason: string; cells: number; readonly listed: NamedCell[] }>();
+
+  /** Counts failed, infeasible and diverged cells. */
+  add(cell: NamedCell & { readonly state: CellState; readonly reason: string | null }): void {
     const { state } = cell;
-    return state === 'failed' || state === 'infeasible' || state === 'diverged'
-      ? [{ state, reason: cell.reason ?? NO_REASON[state], cell }]
-      : [];
-  });
-  return [...groupBy(without, ({ state, reason }) => JSON.stringify([state, reason])).values()]
-    .flatMap((group) => {
-      const [first] = group;
-      return first === undefined ? [] : [{ state: first.state, reason: first.reason, cells: group.map(({ cell }) => cell) }];
-    })
-    .sort((a, b) => b.cells.length - a.cells.length);
+    if (!hasOutcome(state)) return;
+    const reason = cell.reason ?? NO_REASON[state];
+    const key = JSON.stringify([state, reason]);
+    const group = this.byReason.get(key) ?? { state, reason, cells: 0, listed: [] };
+    this.byReason.set(key, group);
+    group.cells += 1;
+    if (group.listed.length < LISTED_CELLS) group.listed.push(cell);
+  }
+
+  /** By state and reason, the largest first. */
+  groups(): OutcomeGroup[] {
+    return [...this.byReason.values()].sort((a, b) => b.cells - a.cells);
+  }
 }

@@ -6,21 +6,14 @@
  * counted, not guessed.
  */
 import { groupBy } from '../domain/groupBy.js';
-import type { PerplexityNumbers } from '../domain/measurement.js';
-import { addLosses, bitsPerByte, countedTokens, firstTokens, lastTokens, perplexity, positionBuckets, type LossSum, type PositionBucket } from '../domain/perplexity.js';
-import { isPerplexityRow, type ArmRow, type PerplexityCellRow, type SweepRows } from '../domain/rows.js';
-import type { ResolvedPerplexityTask } from '../domain/task.js';
-
-/** How a task is shown: of cells whose task the current revision does not have, every length by itself. */
-export type PerplexityView = Pick<ResolvedPerplexityTask, 'windows' | 'lastTokens' | 'buckets'>;
+import { addLosses, bitsPerByte, perplexity, type LossSum, type PositionBucket } from '../domain/perplexity.js';
+import type { ArmRow } from '../domain/rows.js';
+import type { Gathered } from './gathered.js';
+import { perplexityView, plannedPerplexity, type LengthLosses, type PerplexityCell, type PerplexityView } from './perplexityCells.js';
 
 /** Losses of one document at one length. */
-export interface DocumentLosses {
+export interface DocumentLosses extends LengthLosses {
   readonly document: string;
-  /** In the convention of the task's windows. */
-  readonly losses: LossSum;
-  /** Of the last k tokens. */
-  readonly last: LossSum;
 }
 
 export interface PerplexityPoint {
@@ -60,14 +53,13 @@ export interface PerplexityChart {
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
 /** One chart per perplexity task, in the order of the spec. */
-export function perplexityCharts(rows: SweepRows): PerplexityChart[] {
+export function perplexityCharts(rows: Pick<Gathered, 'arms' | 'tasks' | 'perplexity'>): PerplexityChart[] {
   const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  const byTask = groupBy(rows.cells.filter(isPerplexityRow), ({ task }) => task);
+  const byTask = groupBy(rows.perplexity, ({ task }) => task);
   return ascending(byTask.keys()).map((task) => {
     const cells = byTask.get(task) ?? [];
-    const found = rows.tasks[task];
-    const planned = found?.kind === 'perplexity' ? found : null;
-    const view: PerplexityView = planned ?? { windows: { kind: 'first' }, lastTokens: 256, buckets: null };
+    const planned = plannedPerplexity(rows, task);
+    const view = perplexityView(rows, task);
     const contexts = ascending([...(planned?.contextTokens ?? []), ...cells.map(({ contextTokens }) => contextTokens)]);
     const byArm = groupBy(cells, ({ armId }) => armId);
     return {
@@ -77,18 +69,17 @@ export function perplexityCharts(rows: SweepRows): PerplexityChart[] {
       names: new Map(planned?.documents.map(({ id, name }) => [id, name])),
       curves: arms.flatMap((arm): PerplexityCurve[] => {
         const own = byArm.get(arm.id);
-        return own === undefined ? [] : [{ arm, points: contexts.map((context) => point(view, context, own)), buckets: bucketsOf(view, own) }];
+        return own === undefined ? [] : [{ arm, points: contexts.map((context) => point(view, context, own)), buckets: bucketsOf(own) }];
       }),
     };
   });
 }
 
-function point(view: PerplexityView, contextTokens: number, cells: readonly PerplexityCellRow[]): PerplexityPoint {
+function point(view: PerplexityView, contextTokens: number, cells: readonly PerplexityCell[]): PerplexityPoint {
   const sources = sourcesOf(view, contextTokens, cells);
   const documents = [...groupBy(sources, ({ document }) => document)].flatMap(([document, ofDocument]): DocumentLosses[] => {
-    const numbers = ofDocument.flatMap((cell) => cell.perplexity ?? [])[0];
-    const own = numbers === undefined ? null : lossesAt(view, contextTokens, numbers);
-    return own === null ? [] : [{ document, ...own }];
+    const own = ofDocument.flatMap(({ sums }) => sums ?? [])[0]?.get(contextTokens);
+    return own === undefined ? [] : [{ document, ...own }];
   });
   const losses = addLosses(documents.map((document) => document.losses));
   const last = addLosses(documents.map((document) => document.last));
@@ -104,22 +95,16 @@ function point(view: PerplexityView, contextTokens: number, cells: readonly Perp
 }
 
 /** Cells whose losses give those at a length: its own, else longer ones, the shortest first. */
-function sourcesOf({ windows }: PerplexityView, contextTokens: number, cells: readonly PerplexityCellRow[]): readonly PerplexityCellRow[] {
+function sourcesOf({ windows }: PerplexityView, contextTokens: number, cells: readonly PerplexityCell[]): readonly PerplexityCell[] {
   const own = cells.filter((cell) => cell.contextTokens === contextTokens);
   if (own.length > 0 || windows.kind !== 'first') return own;
   return cells.filter((cell) => cell.contextTokens > contextTokens).sort((a, b) => a.contextTokens - b.contextTokens);
 }
 
-function lossesAt({ windows, lastTokens: count }: PerplexityView, contextTokens: number, numbers: PerplexityNumbers): Omit<DocumentLosses, 'document'> | null {
-  const losses = windows.kind === 'first' ? firstTokens(numbers, contextTokens) : countedTokens(numbers);
-  // No window is as long where a document of windows side by side is shorter than one.
-  return losses === null ? null : { losses, last: lastTokens(numbers, contextTokens, count) ?? addLosses([]) };
-}
-
-function bucketsOf({ buckets }: PerplexityView, cells: readonly PerplexityCellRow[]): readonly PositionBucket[] {
-  const measured = cells.filter((cell) => cell.perplexity !== null);
+function bucketsOf(cells: readonly PerplexityCell[]): readonly PositionBucket[] {
+  const measured = cells.filter(({ sums }) => sums !== null);
   const longest = Math.max(...measured.map(({ contextTokens }) => contextTokens));
-  const ofDocuments = measured.flatMap((cell) => (cell.contextTokens === longest && cell.perplexity !== null ? positionBuckets(cell.perplexity, buckets) : []));
+  const ofDocuments = measured.flatMap(({ contextTokens, buckets }) => (contextTokens === longest ? buckets : []));
   return [...groupBy(ofDocuments, ({ from }) => from)]
     .sort(([a], [b]) => a - b)
     .map(([from, same]) => ({ from, to: Math.max(...same.map(({ to }) => to)), losses: addLosses(same.map(({ losses }) => losses)) }));

@@ -2,7 +2,8 @@
 import { perplexity } from '../domain/perplexity.js';
 import { MARKS } from './cellFace.js';
 import { NOTHING } from './armSummary.js';
-import type { PerplexityPoint, PerplexityView } from './perplexityCurves.js';
+import type { PerplexityView } from './perplexityCells.js';
+import type { PerplexityPoint } from './perplexityCurves.js';
 
 /** Four significant digits; `1.2e+5` from a hundred thousand on. */
 const figureText = (value: number): string => (value >= 99_995 ? value.toExponential(1) : value >= 999.95 ? value.toFixed(0) : value.toPrecision(4));

@@ -1,6 +1,6 @@
 /** What refinement found and saved as tables and lines print it, the same in the terminal and in the HTML report. */
 import type { ArmRefinement, Frontier, RefinementTotals, TaskRefinement, TestedLength } from '../domain/refinement.js';
-import type { ArmRow, SweepRows } from '../domain/rows.js';
+import type { ArmRow, SweepHead } from '../domain/rows.js';
 import { NOTHING } from './armSummary.js';
 import { depthPercent, passedText, percentRange, plural } from './labels.js';
 
@@ -31,7 +31,7 @@ export interface FrontierTable {
 }
 
 /** One a refined task, arms in the order of the spec. */
-export function frontierTables({ refinement, arms }: SweepRows): FrontierTable[] {
+export function frontierTables({ refinement, arms }: Pick<SweepHead, 'refinement' | 'arms'>): FrontierTable[] {
   const tasks = refinement ?? [];
   return tasks.map((task) => ({
     title: titleOf(task, tasks.length > 1),

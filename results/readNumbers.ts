@@ -44,10 +44,12 @@ export async function readNeedles(client: Client, keys: readonly CellKey[]): Pro
 
 type PerplexityColumns = Omit<PerplexityNumbers, 'tokenBytes' | 'tokenDigest'> & { readonly tokenBytes: readonly number[] };
 
-export async function readPerplexities(client: Client, keys: readonly CellKey[]): Promise<Map<CellKey, Stored<PerplexityNumbers>>> {
+/** @param withTokens whether the losses of single tokens are read too; else there are none */
+export async function readPerplexities(client: Client, keys: readonly CellKey[], withTokens: boolean): Promise<Map<CellKey, Stored<PerplexityNumbers>>> {
   if (keys.length === 0) return new Map();
   const rows = await client.$queryRaw<Keyed<PerplexityColumns>[]>`
-    SELECT cell_key AS key, nll::float8[], token_bytes AS "tokenBytes", window_tokens AS "windowTokens",
+    SELECT cell_key AS key, CASE WHEN ${withTokens} THEN nll::float8[] ELSE '{}' END AS nll,
+           CASE WHEN ${withTokens} THEN token_bytes ELSE '{}' END AS "tokenBytes", window_tokens AS "windowTokens",
            window_starts AS "windowStarts", sum_nll AS "sumNll", token_count AS "tokenCount", byte_count AS "byteCount"
     FROM perplexity_results WHERE cell_key = ANY (${keys}::text[])`;
   return byKey(rows, ({ tokenBytes, ...numbers }) => ({ ...numbers, tokenBytes: numbers.byteCount === null ? null : tokenBytes }));

@@ -7,8 +7,8 @@ import type { AttentionNumbers, NeedleNumbers, PerplexityNumbers } from '../doma
 import type { Method } from '../domain/method.js';
 import type { CheckpointTraining } from '../domain/plan.js';
 import type { Refinement } from '../domain/refinement.js';
-import type { ArmRow, CellRow, CellsWanted, SweepHead, SweepRows } from '../domain/rows.js';
-import type { CellOrigin, CellState } from '../domain/states.js';
+import type { ArmRow, CellRow, CellsWanted, SweepHead, SweepRows, TaskLength } from '../domain/rows.js';
+import { DIVERGED_REASON, type CellOrigin, type CellState } from '../domain/states.js';
 import { TASK_KINDS, type ResolvedTask, type TaskKind } from '../domain/task.js';
 import { chunks } from './chunks.js';
 import { holdsFor, OF_REVISION } from './cellOutcome.js';
@@ -20,7 +20,7 @@ import { readAttentions, readNeedles, readPerplexities, type Stored } from './re
 const PAGE_CELLS = 10_000;
 
 /**
- * Arms in the order of the spec, cells by arm, task, context length, depth, seed and document.
+ * All cells at once, of a small sweep: arms in the order of the spec, cells by arm, task, context length, depth, seed and document.
  *
  * @throws RopesweepError SWEEP_UNKNOWN
  */
@@ -58,8 +58,13 @@ export async function sweepHead(client: Client, sweep: SweepId): Promise<SweepHe
 
 /** The cells page by page, in the order of {@link sweepRows}; a page is of one arm and never empty. */
 export async function* cellPages(client: Client, { sweep, arms }: SweepHead, wanted: CellsWanted = {}): AsyncGenerator<CellRow[]> {
-  for (const { id } of arms) yield* pagesOfArm(client, sweep, id, wanted);
+  for (const { id } of arms) if (wanted.arms?.includes(id) ?? true) yield* pagesOfArm(client, sweep, id, wanted);
 }
+
+/** Which lengths the cells of a sweep have, by task. */
+export const taskLengths = (client: Client, sweep: SweepId): Promise<TaskLength[]> => client.$queryRaw<TaskLength[]>`
+  SELECT DISTINCT task, task_kind::text AS "taskKind", context_tokens AS "contextTokens" FROM memberships WHERE sweep_id = ${sweep}
+  ORDER BY task, "contextTokens", "taskKind"`;
 
 /** Arms that have cells: one that an earlier revision planned and nobody measured is not shown. */
 async function armRows(client: Client, sweep: SweepId): Promise<ArmRow[]> {
@@ -107,7 +112,8 @@ interface Row {
   readonly tokenDigest: string;
 }
 
-async function* pagesOfArm(client: Client, sweep: SweepId, arm: ArmId, { kinds = TASK_KINDS, pageCells = PAGE_CELLS, headDistributions = true }: CellsWanted): AsyncGenerator<CellRow[]> {
+async function* pagesOfArm(client: Client, sweep: SweepId, arm: ArmId, wanted: CellsWanted): AsyncGenerator<CellRow[]> {
+  const { kinds = TASK_KINDS, pageCells = PAGE_CELLS, headDistributions = true, tokenLosses = true } = wanted;
   // The order once, not once a page: an arm may have a hundred thousand cells.
   const ordered = await client.$queryRaw<{ key: CellKey }[]>`
     SELECT cell_key AS key FROM memberships WHERE sweep_id = ${sweep} AND arm_id = ${arm} AND task_kind = ANY (${kinds}::task_kind[])
@@ -127,7 +133,7 @@ async function* pagesOfArm(client: Client, sweep: SweepId, arm: ArmId, { kinds =
     const measured = (kind: TaskKind) => rows.filter((row) => row.taskKind === kind && row.state === 'measured').map((row) => row.key);
     const numbers: Numbers = {
       needle: await readNeedles(client, measured('needle')),
-      perplexity: await readPerplexities(client, measured('perplexity')),
+      perplexity: await readPerplexities(client, measured('perplexity'), tokenLosses),
       attention: await readAttentions(client, measured('attention'), headDistributions),
     };
     yield rows.map((row) => cellRow(arm, row, numbers));
@@ -149,7 +155,7 @@ function cellRow(armId: ArmId, row: Row, numbers: Numbers): CellRow {
     contextTokens,
     state,
     origin,
-    reason: state === 'diverged' ? 'the output of the model was not finite' : row.reason,
+    reason: state === 'diverged' ? DIVERGED_REASON : row.reason,
     measured: measuredAt === null ? null : { at: measuredAt, seconds, worker, fingerprint },
   };
   const own = <N>(stored: N | undefined) => (stored === undefined ? null : { ...stored, tokenDigest });

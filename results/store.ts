@@ -1,13 +1,13 @@
 /**
  * The store on PostgreSQL. Each concern has a file; here is which of them is a transaction.
  */
-import type { CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
+import type { ArmId, CellKey, ShardId, SweepId, WeightsId } from '../domain/ids.js';
 import type { ArmRecall, LiveView } from '../domain/live.js';
 import type { CellResult, ShardStats } from '../domain/measurement.js';
 import type { Elsewhere, Failure, Page } from '../domain/orchestration.js';
 import type { Plan, PlanClasses } from '../domain/plan.js';
 import type { FileDigest, HeldShard, KnownCell, KnownScore, Lease, LeasedShard, MeasuredRate, OutcomeRow, Place, QueueSample, Steered, Store, StoreSituation, Submission, SweepStatus, SweepWish, WorkerBeat, WorkerProcess, WorkerRow, WorkerStanding } from '../domain/ports.js';
-import type { CellRow, CellsWanted, DivergenceRow, SweepHead, SweepRows } from '../domain/rows.js';
+import type { CellRow, CellsWanted, DivergenceRow, NeedleScoreRow, SweepHead, SweepRows, TaskLength } from '../domain/rows.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { ShardState, SweepEndState } from '../domain/states.js';
 import { Database } from './database.js';
@@ -25,7 +25,8 @@ import { retryCells } from './retry.js';
 import { prunable, prune, type Prunable } from './pruning.js';
 import { deviceClassesInUse, saveQueueSamples } from './queueSamples.js';
 import { rescore } from './rescoring.js';
-import { cellPages, sweepHead, sweepRows } from './rows.js';
+import { cellPages, sweepHead, sweepRows, taskLengths } from './rows.js';
+import { needleScorePages } from './scores.js';
 import { failShard, finishShard } from './shardEnd.js';
 import { situation } from './situation.js';
 import { splitShard } from './split.js';
@@ -172,7 +173,7 @@ export class PrismaStore implements Store {
     return this.database.read((client) => outcomes(client, sweep));
   }
 
-  /** Everything a view, report or export shows of a sweep. Throws SWEEP_UNKNOWN. */
+  /** A sweep with all its cells at once: of one that is small. Throws SWEEP_UNKNOWN. */
   rows(sweep: SweepId): Promise<SweepRows> {
     return this.database.read((client) => sweepRows(client, sweep));
   }
@@ -185,6 +186,15 @@ export class PrismaStore implements Store {
   /** Its cells page by page, in the order of {@link rows}. */
   cellPages(head: SweepHead, wanted: CellsWanted): AsyncGenerator<CellRow[]> {
     return this.database.readPages((client) => cellPages(client, head, wanted));
+  }
+
+  /** The same of needle cells, with what a report reads of a million of them. */
+  needleScores(head: SweepHead, arms: readonly ArmId[], pageCells?: number): AsyncGenerator<NeedleScoreRow[]> {
+    return this.database.readPages((client) => needleScorePages(client, head, arms, pageCells));
+  }
+
+  taskLengths(sweep: SweepId): Promise<TaskLength[]> {
+    return this.database.read((client) => taskLengths(client, sweep));
   }
 
   /** Of these cells to cells of the sweep, by cell, reference and axis. */

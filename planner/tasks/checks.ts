@@ -146,7 +146,7 @@ export function checkReferences(task: TaskSpecOf<'attention'>, index: number, ar
     const ofName = arms.filter(({ method }) => named === methodLabel(method) || named === method.name);
     const meant = ofName.filter(({ point }) => point.continualPretrainContextTokens === continualPretrainContextTokens).map((arm) => armLabel(arm.method, continualPretrainContextTokens));
     if (ofName.length === 0) {
-      findings.add('SPEC_INVALID', { where, what: `${named} is no method of this sweep`, mend: `Use one of ${labels.join(', ')}.` });
+      findings.add('SPEC_INVALID', { where, what: `${named} is no method of this sweep`, mend: `Add it to methods, use one of ${labels.join(', ')}, or compare to nothing: --set 'tasks[${index}].references=[]'.` });
     } else if (meant.length === 0) {
       const known = ofName.map(({ point }) => point.continualPretrainContextTokens ?? 'null');
       findings.add('SPEC_INVALID', { where, what: `the sweep has no arm ${named}, ${continualPretrainContextTokens === null ? 'not continued' : `continued at ${continualPretrainContextTokens}`}`, mend: `Set continualPretrainContextTokens to ${known.join(' or ')}.` });

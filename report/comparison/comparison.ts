@@ -6,12 +6,12 @@
  */
 import { groupBy } from '../../domain/groupBy.js';
 import { RopesweepError } from '../../domain/errors.js';
-import { isNeedleRow, type ArmRow, type NeedleCellRow, type SweepRows } from '../../domain/rows.js';
-import { score } from '../../domain/score.js';
+import type { ArmRow } from '../../domain/rows.js';
 import type { ResolvedTask, TaskKind } from '../../domain/task.js';
 import { armGrids, type ArmGrid } from '../aggregate.js';
 import { attentionTables } from '../attentionRows.js';
-import { criterionOf } from '../criterion.js';
+import type { Gathered } from '../gathered.js';
+import type { NeedleCell } from '../needleCells.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import type { EntropySource } from '../statistics/entropySplit.js';
 import type { Reach } from '../statistics/reach.js';
@@ -64,8 +64,8 @@ export interface ArmComparison {
 }
 
 export interface Comparison {
-  readonly a: SweepRows;
-  readonly b: SweepRows;
+  readonly a: Gathered;
+  readonly b: Gathered;
   readonly arms: readonly ArmComparison[];
   readonly onlyA: readonly ArmRow[];
   readonly onlyB: readonly ArmRow[];
@@ -106,9 +106,8 @@ export function compare(a: Side, b: Side): Comparison {
 
 /** What a side is asked for again and again, made once. */
 interface Looked {
-  readonly rows: SweepRows;
+  readonly rows: Gathered;
   readonly grids: readonly ArmGrid[];
-  readonly needles: ReadonlyMap<string, readonly NeedleCellRow[]>;
   readonly charts: ReturnType<typeof perplexityCharts>;
   readonly attention: ReturnType<typeof attentionTables>;
 }
@@ -116,19 +115,15 @@ interface Looked {
 const looked = ({ rows }: Side): Looked => ({
   rows,
   grids: armGrids(rows),
-  needles: groupBy(rows.cells.filter(isNeedleRow), ({ armId, task }) => `${armId} ${task}`),
   charts: perplexityCharts(rows),
   attention: attentionTables(rows),
 });
 
-const fingerprints = ({ rows }: Side, arms: readonly ArmRow[]): string[] => {
-  const compared = new Set<string>(arms.map(({ id }) => id));
-  return [...new Set(rows.cells.flatMap(({ armId, measured }) => (measured === null || !compared.has(armId) ? [] : [measured.fingerprint])))].sort();
-};
+const fingerprints = ({ rows }: Side, arms: readonly ArmRow[]): string[] => [...new Set(arms.flatMap(({ id }) => [...(rows.fingerprints.get(id) ?? [])]))].sort();
 
 /** Tasks of a kind that cells have, the first of one side with the first of the other. */
 function tasksOf(a: Looked, b: Looked, kind: TaskKind): (readonly [number, number])[] {
-  const of = ({ rows }: Looked): number[] => [...new Set(rows.cells.flatMap(({ taskKind, task }) => (taskKind === kind ? [task] : [])))].sort((one, other) => one - other);
+  const of = ({ rows }: Looked): number[] => [...new Set(rows.lengths.flatMap(({ taskKind, task }) => (taskKind === kind ? [task] : [])))].sort((one, other) => one - other);
   const right = of(b);
   return of(a).flatMap((task, at) => (right[at] === undefined ? [] : [[task, right[at]] as const]));
 }
@@ -137,18 +132,18 @@ type Tasks = readonly [a: number, b: number];
 type Arms = { readonly a: ArmRow; readonly b: ArmRow };
 
 function needleComparison(left: Looked, right: Looked, arms: Arms, tasks: Tasks): NeedleComparison[] {
-  const cells = (side: Looked, arm: ArmRow, task: number): readonly NeedleCellRow[] => (side.needles.get(`${arm.id} ${task}`) ?? []).filter(({ origin, needle }) => origin !== 'refine' && needle !== null);
+  const cells = ({ rows }: Looked, arm: ArmRow, task: number): NeedleCell[] =>
+    [...(rows.needles.find((own) => own.armId === arm.id && own.task === task) ?? [])].filter(({ origin, needle }) => origin !== 'refine' && needle !== null);
   const [ours, theirs] = [cells(left, arms.a, tasks[0]), cells(right, arms.b, tasks[1])];
   if (ours.length === 0 && theirs.length === 0) return [];
-  const axes = ({ contextTokens, depth, seed }: NeedleCellRow): string => `${contextTokens}/${depth}/${seed}`;
+  const axes = ({ contextTokens, depth, seed }: NeedleCell): string => `${contextTokens}/${depth}/${seed}`;
   const partner = new Map(theirs.map((cell) => [axes(cell), cell]));
   const pairs = ours.flatMap((cell) => {
     const other = partner.get(axes(cell));
     return other === undefined || cell.needle === null || other.needle === null ? [] : [{ cell, other, a: cell.needle, b: other.needle }];
   });
   const source: EntropySource = pairs.every(({ a, b }) => a.entropy !== null && b.entropy !== null) ? 'entropy' : 'entropyFirst';
-  const [criterionA, criterionB] = [criterionOf(left.rows, tasks[0]), criterionOf(right.rows, tasks[1])];
-  const recall = (of: typeof pairs): Pair[] => of.map(({ cell, a, b }) => ({ a: score(criterionA, a), b: score(criterionB, b), cluster: cell.seed }));
+  const recall = (of: typeof pairs): Pair[] => of.map(({ cell, a, b }) => ({ a: a.score, b: b.score, cluster: cell.seed }));
   const entropy = (of: typeof pairs): Pair[] => of.map(({ cell, a, b }) => ({ a: a[source] ?? a.entropyFirst, b: b[source] ?? b.entropyFirst, cluster: cell.seed }));
   const name = `${arms.a.id} ${arms.b.id} ${tasks.join(' ')}`;
   const reachOf = (side: Looked, arm: ArmRow, task: number): Reach | null => side.grids.find((grid) => grid.arm.id === arm.id && grid.task === task)?.reach ?? null;
@@ -156,7 +151,7 @@ function needleComparison(left: Looked, right: Looked, arms: Arms, tasks: Tasks)
     tasks,
     samePrompts: samePrompts(left.rows.tasks[tasks[0]], right.rows.tasks[tasks[1]]),
     reach: { a: reachOf(left, arms.a, tasks[0]), b: reachOf(right, arms.b, tasks[1]) },
-    sameMeasurements: pairs.filter(({ cell, other }) => cell.key === other.key).length,
+    sameMeasurements: pairs.filter(({ cell, other }) => cell.keyBits === other.keyBits).length,
     recall: pairedDifference(recall(pairs), `recall ${name}`),
     source,
     entropy: pairedDifference(entropy(pairs), `entropy ${name}`),

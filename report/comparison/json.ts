@@ -1,9 +1,9 @@
 /** `ropesweep compare --json`. */
-import type { ArmRow, SweepRows } from '../../domain/rows.js';
+import type { ArmRow, SweepHead } from '../../domain/rows.js';
 import type { Comparison } from './comparison.js';
 
 const named = ({ label, id, weightsId, methodLabel, continualPretrainContextTokens }: ArmRow) => ({ arm: label, armId: id, weightsId, method: methodLabel, continualPretrainContextTokens });
-const side = ({ sweep, revision, state, planDigest }: SweepRows) => ({ sweep, revision, state, planDigest });
+const side = ({ sweep, revision, state, planDigest }: SweepHead) => ({ sweep, revision, state, planDigest });
 
 export const comparisonJson = ({ a, b, arms, onlyA, onlyB, spec, fingerprints }: Comparison) => ({
   a: side(a),

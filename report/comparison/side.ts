@@ -1,9 +1,12 @@
 /** One side of a comparison: a sweep, or one arm of it. */
 import { RopesweepError } from '../../domain/errors.js';
-import type { ArmRow, SweepRows } from '../../domain/rows.js';
+import type { ArmRow } from '../../domain/rows.js';
+import { gather, type Gathered } from '../gathered.js';
+import type { SweepSource } from '../source.js';
 
 export interface Side {
-  readonly rows: SweepRows;
+  /** Of these arms. */
+  readonly rows: Gathered;
   /** In the order of the spec. */
   readonly arms: readonly ArmRow[];
   /** Whether the arm was named. */
@@ -17,14 +20,15 @@ export function sideName(text: string): { readonly sweep: string; readonly arm: 
 }
 
 /** @throws RopesweepError OPTION_INVALID where the sweep has no such arm */
-export function sideOf(rows: SweepRows, arm: string | null): Side {
-  const arms = [...rows.arms].sort((a, b) => a.ordinal - b.ordinal);
-  if (arm === null) return { rows, arms, isOneArm: false };
-  const found = arms.filter(({ label }) => label === arm);
-  if (found.length > 0) return { rows, arms: found.slice(0, 1), isOneArm: true };
+export async function sideOf(source: SweepSource, arm: string | null): Promise<Side> {
+  const { head } = source;
+  const arms = [...head.arms].sort((a, b) => a.ordinal - b.ordinal);
+  if (arm === null) return { rows: await gather(source), arms, isOneArm: false };
+  const found = arms.find(({ label }) => label === arm);
+  if (found !== undefined) return { rows: await gather(source, { arms: [found.id] }), arms: [found], isOneArm: true };
   throw new RopesweepError('OPTION_INVALID', {
-    where: `${rows.sweep}:${arm}`,
+    where: `${head.sweep}:${arm}`,
     what: `the sweep has no arm of that label; it has ${arms.length === 0 ? 'none' : arms.map(({ label }) => `"${label}"`).join(', ')}`,
-    mend: `Write the label as a report shows it: '${rows.sweep}:${arms[0]?.label ?? 'yarn 8'}'.`,
+    mend: `Write the label as a report shows it: '${head.sweep}:${arms[0]?.label ?? 'yarn 8'}'.`,
   });
 }

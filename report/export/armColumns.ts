@@ -4,7 +4,7 @@ import { RopesweepError } from '../../domain/errors.js';
 import type { ArmId } from '../../domain/ids.js';
 import type { ArmRow, CellRow, SweepHead } from '../../domain/rows.js';
 import { circumstance, result, type Column } from './column.js';
-import type { ExportSource } from './table.js';
+import type { SweepSource } from '../source.js';
 
 export interface OfArm {
   readonly head: SweepHead;
@@ -31,7 +31,7 @@ export const armColumns = <Row extends OfArm>(): readonly Column<Row>[] => [
 ];
 
 /** The arm of a cell. */
-export function armOf({ head }: ExportSource): (cell: Pick<CellRow, 'key' | 'armId'>) => ArmRow {
+export function armOf({ head }: SweepSource): (cell: Pick<CellRow, 'key' | 'armId'>) => ArmRow {
   const arms = new Map<ArmId, ArmRow>(head.arms.map((arm) => [arm.id, arm]));
   return ({ key, armId }) => {
     const arm = arms.get(armId);

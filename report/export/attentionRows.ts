@@ -1,10 +1,11 @@
 /** `--rows attention`, `--rows divergences` and `--rows heads`: attention tasks (docs/attention.md). */
 import type { AttentionDistribution, AttentionNumbers } from '../../domain/measurement.js';
 import { isAttentionRow, type ArmRow, type AttentionCellRow, type DivergenceRow } from '../../domain/rows.js';
-import { isArm } from '../attentionRows.js';
+import { isArm } from '../attentionCells.js';
 import { armColumns, armOf, runColumns, type OfArm } from './armColumns.js';
 import { result, type Column } from './column.js';
-import { exportTable, PAGE_CELLS, type ExportSource } from './table.js';
+import type { SweepSource } from '../source.js';
+import { exportTable, PAGE_CELLS } from './table.js';
 
 interface OfCell extends OfArm {
   readonly cell: AttentionCellRow;
@@ -80,7 +81,7 @@ const HEAD_COLUMNS: readonly Column<OfBin>[] = [
 /** A page of heads: distributions of every head fill memory, and their rows more. */
 const HEAD_PAGE_CELLS = 8;
 
-async function* cellPages(source: ExportSource, pageCells: number, headDistributions: boolean): AsyncGenerator<OfCell[]> {
+async function* cellPages(source: SweepSource, pageCells: number, headDistributions: boolean): AsyncGenerator<OfCell[]> {
   const { head } = source;
   const arm = armOf(source);
   for await (const page of source.cells({ kinds: ['attention'], pageCells, headDistributions })) {
@@ -93,11 +94,11 @@ const axesOf = (row: OfCell): OfAxis[] => {
   return numbers === null ? [] : numbers.distributions.map((distribution) => ({ ...row, numbers, distribution }));
 };
 
-async function* distributionPages(source: ExportSource): AsyncGenerator<readonly OfAxis[]> {
+async function* distributionPages(source: SweepSource): AsyncGenerator<readonly OfAxis[]> {
   for await (const page of cellPages(source, PAGE_CELLS, false)) yield page.flatMap(axesOf);
 }
 
-async function* divergencePages(source: ExportSource): AsyncGenerator<readonly OfReference[]> {
+async function* divergencePages(source: SweepSource): AsyncGenerator<readonly OfReference[]> {
   const { head } = source;
   const arms = new Map(head.arms.map((arm) => [arm.id, arm]));
   /** Those that the sweep's own task names: another sweep with the same cells may name others. */
@@ -116,7 +117,7 @@ async function* divergencePages(source: ExportSource): AsyncGenerator<readonly O
   }
 }
 
-async function* headPages(source: ExportSource): AsyncGenerator<readonly OfBin[]> {
+async function* headPages(source: SweepSource): AsyncGenerator<readonly OfBin[]> {
   for await (const page of cellPages(source, HEAD_PAGE_CELLS, true)) for (const row of page.flatMap(axesOf)) yield* headsOf(row);
 }
 

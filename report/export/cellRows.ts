@@ -4,7 +4,8 @@ import { bitsPerByte, perplexity, type LossSum } from '../../domain/perplexity.j
 import type { CellRow } from '../../domain/rows.js';
 import { armColumns, armOf, runColumns, type OfArm } from './armColumns.js';
 import { circumstance, result, type Column, type Value } from './column.js';
-import { exportTable, PAGE_CELLS, type ExportSource } from './table.js';
+import type { SweepSource } from '../source.js';
+import { exportTable, PAGE_CELLS } from './table.js';
 
 interface OfCell extends OfArm {
   readonly cell: CellRow;
@@ -93,10 +94,10 @@ const COLUMNS: readonly OwnColumn[] = [
   circumstance('fingerprint', 'string', 'processor, onnxruntime, provider, graph generator', (row) => row.cell.measured?.fingerprint ?? null),
 ];
 
-async function* pages(source: ExportSource): AsyncGenerator<readonly OfCell[]> {
+async function* pages(source: SweepSource): AsyncGenerator<readonly OfCell[]> {
   const { head } = source;
   const arm = armOf(source);
-  for await (const page of source.cells({ pageCells: PAGE_CELLS, headDistributions: false })) yield page.map((of) => ({ head, arm: arm(of), cell: of }));
+  for await (const page of source.cells({ pageCells: PAGE_CELLS, headDistributions: false, tokenLosses: false })) yield page.map((of) => ({ head, arm: arm(of), cell: of }));
 }
 
 export const CELLS = exportTable('One row a cell.', COLUMNS, pages);

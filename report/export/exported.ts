@@ -1,6 +1,6 @@
 /** Exports: rows of a sweep in one of the formats, in an order that does not depend on the run (docs/export.md). */
 import { parquet } from './parquet.js';
-import type { ExportSource } from './table.js';
+import type { SweepSource } from '../source.js';
 import { EXPORT_SCHEMA_VERSION, TABLES, type RowKind } from './tables.js';
 import { csv, jsonLines } from './text.js';
 
@@ -17,7 +17,7 @@ export interface ExportOptions {
 }
 
 /** The export in pieces; those of text are whole lines. The sweep is read as they are taken. */
-export function exported(source: ExportSource, { rows, format, resultsOnly, version }: ExportOptions): AsyncGenerator<string> | AsyncGenerator<Uint8Array> {
+export function exported(source: SweepSource, { rows, format, resultsOnly, version }: ExportOptions): AsyncGenerator<string> | AsyncGenerator<Uint8Array> {
   const table = TABLES[rows];
   const columns = table.columns.filter(({ kind }) => !resultsOnly || kind === 'result');
   const pages = table.rows(source, new Set(columns.map(({ name }) => name)));

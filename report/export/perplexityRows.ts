@@ -1,10 +1,11 @@
 /** `--rows perplexity`: losses by context length, derived from the longest (docs/perplexity.md). */
 import { bitsPerByte, perplexity, type LossSum } from '../../domain/perplexity.js';
-import type { CellRow } from '../../domain/rows.js';
+import { gather } from '../gathered.js';
 import { perplexityCharts, type PerplexityChart } from '../perplexityCurves.js';
 import { armColumns, type OfArm } from './armColumns.js';
 import { result, type Column } from './column.js';
-import { exportTable, PAGE_CELLS, type ExportSource } from './table.js';
+import type { SweepSource } from '../source.js';
+import { exportTable } from './table.js';
 
 interface LengthRow extends OfArm {
   readonly chart: PerplexityChart;
@@ -43,7 +44,7 @@ const COLUMNS: readonly Column<LengthRow>[] = [
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const lengthRows = (chart: PerplexityChart, head: ExportSource['head']): LengthRow[] =>
+const lengthRows = (chart: PerplexityChart, head: SweepSource['head']): LengthRow[] =>
   chart.curves.flatMap(({ arm, points }) =>
     points.flatMap(({ contextTokens, documents, missing, losses, last }): LengthRow[] => {
       if (documents.length === 0) return [];
@@ -56,11 +57,9 @@ const lengthRows = (chart: PerplexityChart, head: ExportSource['head']): LengthR
     }),
   );
 
-/** Every task's losses at once: shorter lengths are derived from longer ones, and arms share the lengths of their task. */
-async function* pages(source: ExportSource): AsyncGenerator<readonly LengthRow[]> {
-  const cells: CellRow[] = [];
-  for await (const page of source.cells({ kinds: ['perplexity'], pageCells: PAGE_CELLS })) cells.push(...page);
-  for (const chart of perplexityCharts({ ...source.head, cells })) yield lengthRows(chart, source.head);
+/** Of all documents the sums at once, for shorter lengths are derived from longer ones, and arms share the lengths of their task. */
+async function* pages(source: SweepSource): AsyncGenerator<readonly LengthRow[]> {
+  for (const chart of perplexityCharts(await gather(source, { kinds: ['perplexity'] }))) yield lengthRows(chart, source.head);
 }
 
 export const PERPLEXITY = exportTable(

@@ -1,15 +1,6 @@
 /** A kind of rows that can be exported: its columns, and how its rows are made of a sweep, page by page. */
-import type { CellKey } from '../../domain/ids.js';
-import type { CellRow, CellsWanted, DivergenceRow, SweepHead } from '../../domain/rows.js';
+import type { SweepSource } from '../source.js';
 import type { Column, ColumnWords, Value } from './column.js';
-
-/** Where rows come from: a sweep of the store. */
-export interface ExportSource {
-  readonly head: SweepHead;
-  /** In the order of the export: arm, task, contextTokens, the task's axes, key. */
-  cells(wanted: CellsWanted): AsyncIterable<readonly CellRow[]>;
-  divergences(keys: readonly CellKey[]): Promise<readonly DivergenceRow[]>;
-}
 
 /** Rows as values, in the order of the columns that were chosen. */
 export type Rows = readonly (readonly Value[])[];
@@ -18,11 +9,11 @@ export interface ExportTable {
   readonly title: string;
   readonly columns: readonly ColumnWords[];
   /** @param chosen names of columns */
-  rows(source: ExportSource, chosen: ReadonlySet<string>): AsyncIterable<Rows>;
+  rows(source: SweepSource, chosen: ReadonlySet<string>): AsyncIterable<Rows>;
 }
 
 /** @param title one sentence: what a row is */
-export function exportTable<Row>(title: string, columns: readonly Column<Row>[], pages: (source: ExportSource) => AsyncIterable<readonly Row[]>): ExportTable {
+export function exportTable<Row>(title: string, columns: readonly Column<Row>[], pages: (source: SweepSource) => AsyncIterable<readonly Row[]>): ExportTable {
   return {
     title,
     columns,

@@ -13,6 +13,9 @@ export function series(names: readonly string[]) {
   return { colour: scale(COLOURS, 1), dash: scale(DASHES, COLOURS.length), shape: scale(SHAPES, 1) };
 }
 
+/** Pixels of a name in a legend or on an axis as Vega reckons them, which is too many: 35 letters. */
+export const LABEL_LIMIT = 310;
+
 const TEXT = { labelColor: 'currentColor', titleColor: 'currentColor', titleFontWeight: 'normal', labelFontSize: 11, titleFontSize: 11 } as const;
 
 export const CHART_CONFIG = {

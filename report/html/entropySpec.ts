@@ -5,11 +5,11 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { ArmGrid } from '../aggregate.js';
 import type { EntropyCurve } from '../entropyCurves.js';
-import { CHART_CONFIG, lengthTicks, series } from './chartLook.js';
+import { CHART_CONFIG, LABEL_LIMIT, lengthTicks, series } from './chartLook.js';
 
 const [WIDTH, HEIGHT] = [520, 260];
 /** Pixels across, axis and legend included. */
-export const ENTROPY_WIDTH = 820;
+export const ENTROPY_WIDTH = 900;
 
 export function entropyByLengthSpec(curves: readonly EntropyCurve[]): TopLevelSpec {
   const names = curves.map(({ label }) => label);
@@ -33,20 +33,22 @@ export function entropyByLengthSpec(curves: readonly EntropyCurve[]): TopLevelSp
         encoding: {
           x,
           y,
-          color: { field: 'arm', type: 'nominal', scale: colour, legend: { title: null, labelLimit: 230 } },
+          color: { field: 'arm', type: 'nominal', scale: colour, legend: { title: null, labelLimit: LABEL_LIMIT } },
           strokeDash: { field: 'arm', type: 'nominal', scale: dash },
         },
       },
       {
         data: { values },
         mark: { type: 'point', size: 34, filled: true, opacity: 1 },
-        encoding: { x, y, color: { field: 'arm', type: 'nominal', scale: colour }, shape: { field: 'arm', type: 'nominal', scale: shape, legend: { title: null, labelLimit: 230 } } },
+        encoding: { x, y, color: { field: 'arm', type: 'nominal', scale: colour }, shape: { field: 'arm', type: 'nominal', scale: shape, legend: { title: null, labelLimit: LABEL_LIMIT } } },
       },
     ],
     config: CHART_CONFIG,
   } as TopLevelSpec;
 }
 
+/** Lengths whose words fit below one panel; where there are more, each panel has its own. */
+const SHARED_LENGTHS = 12;
 const PANEL = { width: 160, height: 120, spacing: 34 } as const;
 /** Of a letter of a title, as Vega reckons where there is no canvas to measure it on. */
 const LETTER_WIDTH = 0.8 * CHART_CONFIG.header.labelFontSize;
@@ -70,7 +72,7 @@ export function entropySplitSpec(grids: readonly ArmGrid[], titleOf: (grid: ArmG
     ]),
   );
   const contexts = [...new Set(values.map(({ contextTokens }) => Number(contextTokens)))].sort((a, b) => a - b).map(String);
-  const x = { field: 'contextTokens', type: 'ordinal', sort: contexts, axis: { title: null, labelAngle: contexts.length > 5 ? -50 : 0 } } as const;
+  const x = { field: 'contextTokens', type: 'ordinal', sort: contexts, axis: { title: null, labelAngle: contexts.length > 5 ? -50 : 0, labelOverlap: 'greedy' } } as const;
   const outcomes = ['passing', 'failing'];
   return {
     background: 'transparent',
@@ -95,7 +97,7 @@ export function entropySplitSpec(grids: readonly ArmGrid[], titleOf: (grid: ArmG
         },
       ],
     },
-    resolve: { axis: { x: 'independent' } },
+    resolve: { axis: { x: 'independent' }, scale: { x: contexts.length > SHARED_LENGTHS ? 'independent' : 'shared' } },
     config: CHART_CONFIG,
   };
 }

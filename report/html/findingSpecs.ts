@@ -2,7 +2,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { EntropyFailure } from '../statistics/entropyFailure.js';
 import type { PatternReach } from '../statistics/patternReach.js';
-import { CHART_CONFIG, series } from './chartLook.js';
+import { CHART_CONFIG, LABEL_LIMIT, series } from './chartLook.js';
 
 /** Pixels across, axis and legend included. */
 export const SCATTER_WIDTH = 570;
@@ -57,14 +57,14 @@ export function scatterSpec({ points }: PatternReach): TopLevelSpec {
 }
 
 /** Pixels across, labels included. */
-export const FOREST_WIDTH = 700;
+export const FOREST_WIDTH = 780;
 
 /** The comparison to quote, arm by arm; arms with too few cells are named and have no mark. */
 export function forestSpec(failures: readonly EntropyFailure[]): TopLevelSpec {
   const rows = failures.flatMap(({ arm, comparisons }) => comparisons.filter(({ comparison }) => comparison === 'lengthAndDepth').map((one) => ({ arm: arm.label, ...one })));
   const values = rows.flatMap(({ arm, state, auroc, interval }) => (state === 'computed' && auroc !== null ? [{ arm, auroc, low: interval?.low ?? auroc, high: interval?.high ?? auroc }] : []));
   const few = rows.flatMap(({ arm, state }) => (state === 'tooFew' ? [{ arm, auroc: 0.02, label: 'too few' }] : []));
-  const y = { field: 'arm', type: 'ordinal', sort: rows.map(({ arm }) => arm), axis: { title: null, labelLimit: 230 }, scale: { domain: rows.map(({ arm }) => arm) } } as const;
+  const y = { field: 'arm', type: 'ordinal', sort: rows.map(({ arm }) => arm), axis: { title: null, labelLimit: LABEL_LIMIT }, scale: { domain: rows.map(({ arm }) => arm) } } as const;
   const scale = { domain: [0, 1] };
   const axis = { title: 'AUROC of entropy for failure, same length and depth', grid: true, values: [0, 0.25, 0.5, 0.75, 1], format: '.2f' };
   return {

@@ -1,11 +1,11 @@
 /** Frontiers in the HTML report: a table of arms, what their search saved, and every length that was looked at. */
 import { refinementTotals } from '../../domain/refinement.js';
-import type { SweepRows } from '../../domain/rows.js';
+import type { SweepHead } from '../../domain/rows.js';
 import { FRONTIER_NOTE, frontierTables, savedText, shareText, type FrontierTable } from '../refinementFace.js';
 import { html, table, type Markup } from './markup.js';
 
 /** The section of all refined tasks; nothing without one. */
-export function frontierSection(rows: SweepRows): Markup {
+export function frontierSection(rows: Pick<SweepHead, 'refinement' | 'arms'>): Markup {
   const tables = frontierTables(rows);
   if (tables.length === 0) return html``;
   return html`<section id="frontiers"><h2>Frontiers</h2>${tables.map(frontierTable)}<p>${FRONTIER_NOTE}</p><p>${savedText(refinementTotals(rows.refinement ?? []))}.</p>${tables.map(lengths)}</section>

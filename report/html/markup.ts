@@ -33,12 +33,15 @@ export interface Column {
   readonly numeric?: boolean;
 }
 
+/** Columns of a table from which paper is turned. */
+const WIDE_COLUMNS = 13;
+
 /** A table with a caption; the first cell of each row is its header. */
 export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Content[])[]): Markup {
   const css = (at: number): Markup => new Markup(columns[at]?.numeric === true ? ' class="number"' : '');
   const cell = (content: Content, at: number): Markup =>
     at === 0 ? html`<th scope="row"${css(at)}>${content}</th>` : html`<td${css(at)}>${content}</td>`;
-  return html`<div class="scroll"><table><caption>${caption}</caption>
+  return html`<div class="scroll"><table${new Markup(columns.length < WIDE_COLUMNS ? '' : ' class="wide"')}><caption>${caption}</caption>
 <thead><tr>${columns.map(({ head }, at) => html`<th scope="col"${css(at)}>${head}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>`;
 }

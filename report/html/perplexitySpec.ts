@@ -4,11 +4,11 @@
  */
 import type { TopLevelSpec } from 'vega-lite';
 import type { PerplexityChart } from '../perplexityCurves.js';
-import { CHART_CONFIG, lengthTicks, series } from './chartLook.js';
+import { CHART_CONFIG, LABEL_LIMIT, lengthTicks, series } from './chartLook.js';
 
 const [WIDTH, HEIGHT] = [560, 300];
 /** Pixels across, axis and legend included: how wide a place in the page the chart needs. */
-export const CHART_WIDTH = 860;
+export const CHART_WIDTH = 940;
 
 /** The largest perplexity over the smallest from which the axis is logarithmic: a method that breaks down hides the others. */
 const LOG_SPREAD = 3;
@@ -35,7 +35,7 @@ export function perplexitySpec({ contexts, curves }: PerplexityChart): TopLevelS
         encoding: {
           x: { ...x, axis: { title: 'context length, tokens', values: lengthTicks(contexts), format: 'd' } },
           y: { field: 'perplexity', type: 'quantitative', scale: yType === 'log' ? { type: yType } : { type: yType, zero: false }, axis: { title: 'perplexity', grid: true, format: '~g' } },
-          color: { field: 'arm', type: 'nominal', scale: colour, legend: { title: null, labelLimit: 230, symbolType: 'stroke' } },
+          color: { field: 'arm', type: 'nominal', scale: colour, legend: { title: null, labelLimit: LABEL_LIMIT, symbolType: 'stroke' } },
           strokeDash: { field: 'arm', type: 'nominal', scale: dash },
         },
       },

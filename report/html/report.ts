@@ -1,8 +1,8 @@
 /** The HTML report of a sweep: one file that needs no network and no script, opened by path. */
-import type { SweepRows } from '../../domain/rows.js';
 import { armGrids, type ArmGrid } from '../aggregate.js';
 import { attentionTables } from '../attentionRows.js';
 import { findings } from '../findings.js';
+import { cellCount, type Gathered } from '../gathered.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionSection } from './attention.js';
 import { entropySection } from './entropy.js';
@@ -19,11 +19,11 @@ import { STYLE } from './style.js';
  *
  * @throws RopesweepError INTERNAL where a figure cannot be drawn
  */
-export async function renderHtml(rows: SweepRows): Promise<string> {
+export async function renderHtml(rows: Gathered): Promise<string> {
   const grids = armGrids(rows);
   const charts = perplexityCharts(rows);
   const attention = attentionTables(rows);
-  const none = rows.cells.length > 0 ? html`` : html`<p>This sweep has no cells.</p>
+  const none = cellCount(rows.states) > 0 ? html`` : html`<p>This sweep has no cells.</p>
 `;
   const needles = grids.length === 0 ? html`` : await needleSections(grids);
   const body = html`${none}${needles}${frontierSection(rows)}${await entropySection(grids)}${await perplexitySection(charts)}${await attentionSection(attention)}${await findingsSection(findings(rows, undefined, grids, attention))}<section id="reading"><h2>How to read this</h2>${howToRead({ needles: grids.length > 0, perplexity: charts.length > 0, attention: attention.length > 0 })}</section>

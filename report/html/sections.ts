@@ -2,19 +2,17 @@
 import { stringify } from 'yaml';
 import { ENGINE, NUMERICS_VERSION } from '../../domain/engine.js';
 import { groupBy } from '../../domain/groupBy.js';
-import type { CellRow, SweepRows } from '../../domain/rows.js';
+import type { SweepHead } from '../../domain/rows.js';
 import type { SweepState } from '../../domain/states.js';
 import { SCORER_VERSION } from '../../domain/task.js';
-import { hasSeveralTasks, stateCounts, type ArmGrid } from '../aggregate.js';
+import { hasSeveralTasks, type ArmGrid } from '../aggregate.js';
 import { ARM_COLUMNS, armSummary, type ArmColumn } from '../armSummary.js';
 import { MARKS, NO_NUMBERS } from '../cellFace.js';
 import { choices } from '../choices.js';
+import { cellCount, type Gathered } from '../gathered.js';
 import { depthLabels, modelTexts, plural, statesText } from '../labels.js';
-import { outcomeGroups } from '../outcomes.js';
+import type { NamedCell } from '../outcomes.js';
 import { html, table, type Column, type Content, type Markup } from './markup.js';
-
-/** Cells listed under one reason; all of them are in the export. */
-const LISTED_CELLS = 50;
 
 const STATE_WORDS: Readonly<Record<SweepState, string>> = {
   running: 'running: more results may come',
@@ -34,16 +32,16 @@ const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].sor
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 
-export function facts(rows: SweepRows): Markup {
-  const states = statesText(stateCounts(rows.cells));
+export function facts(rows: Gathered): Markup {
+  const states = statesText(rows.states);
   const description = field(rows.spec, 'description');
   const deviceClass = field(rows.spec, 'deviceClass');
-  const fingerprints = distinct(rows.cells.flatMap(({ measured }) => (measured === null ? [] : [measured.fingerprint])));
+  const fingerprints = distinct([...rows.fingerprints.values()].flatMap((own) => [...own]));
   const list: [string, Content][] = [
     ['sweep', `${rows.sweep}, revision ${rows.revision}`],
     ['state', STATE_WORDS[rows.state]],
-    ['model', modelTexts(rows.arms).join(', ')],
-    ['cells', `${rows.cells.length}${states === '' ? '' : `: ${states}`}`],
+    ['model', rows.arms.length === 0 ? 'none' : modelTexts(rows.arms).join(', ')],
+    ['cells', `${cellCount(rows.states)}${states === '' ? '' : `: ${states}`}`],
     ['arms', rows.arms.length],
     ['created', time(rows.createdAt)],
     ['last change', time(rows.updatedAt)],
@@ -117,7 +115,7 @@ export function howToRead(shown: { readonly needles: boolean; readonly perplexit
   return html`<dl class="facts">${terms.map(([term, meaning]) => html`<dt>${term}</dt><dd>${meaning}</dd>\n`)}</dl>`;
 }
 
-function axesText(cell: CellRow): string {
+function axesText(cell: NamedCell): string {
   switch (cell.taskKind) {
     case 'needle':
       return `, depth ${depthLabels([cell.depth])[0] ?? ''} %, seed ${cell.seed}`;
@@ -128,29 +126,28 @@ function axesText(cell: CellRow): string {
   }
 }
 
-function cellName(cell: CellRow, labels: ReadonlyMap<string, string>): string {
+function cellName(cell: NamedCell, labels: ReadonlyMap<string, string>): string {
   return `${labels.get(cell.armId) ?? cell.armId}: ${cell.contextTokens} tokens${axesText(cell)}`;
 }
 
 /** Failed, infeasible and diverged cells by reason. */
-export function outcomes(rows: SweepRows): Markup {
-  const groups = outcomeGroups(rows);
+export function outcomes(rows: Gathered): Markup {
+  const groups = rows.outcomes;
   if (groups.length === 0) return html`<p>No cell failed, ran out of memory or diverged.</p>`;
   const labels = new Map<string, string>(rows.arms.map(({ id, label }) => [id, label]));
-  return html`<ul>${groups.map(({ state, reason, cells }) => {
-    const more = cells.length - LISTED_CELLS;
-    return html`<li>${plural(cells.length, 'cell')} ${state}: ${reason}<details><summary>Which</summary><ul>${cells
-      .slice(0, LISTED_CELLS)
+  return html`<ul>${groups.map(({ state, reason, cells, listed }) => {
+    const more = cells - listed.length;
+    return html`<li>${plural(cells, 'cell')} ${state}: ${reason}<details><summary>Which</summary><ul>${listed
       .map((cell) => html`<li>${cellName(cell, labels)}</li>`)}${more > 0 ? html`<li>and ${more} more: see ropesweep export ${rows.sweep}</li>` : ''}</ul></details></li>\n`;
   })}</ul>`;
 }
 
 /** What the paper leaves open, and what was chosen. */
-export const choiceTable = (rows: SweepRows): Markup =>
+export const choiceTable = (rows: Gathered): Markup =>
   table('What Zhong et al. (COLING 2025) leave open, and what this sweep chose', [{ head: 'open' }, { head: 'chosen here' }], choices(rows).map(({ what, chosen }) => [what, chosen]));
 
 /** Digests of what the numbers rest on: equal ones mean equal weights, prompts or documents, wherever they lie. */
-export function identities({ arms, tasks }: SweepRows): Markup {
+export function identities({ arms, tasks }: SweepHead): Markup {
   const weights = [...groupBy(arms, ({ weightsId }) => weightsId)].map(([id, own]) => [`weights of ${own.map(({ label }) => label).join('; ')}`, id]);
   const several = tasks.length > 1;
   const ofTasks = tasks.flatMap((task, at) =>
@@ -159,4 +156,4 @@ export function identities({ arms, tasks }: SweepRows): Markup {
   return html`<details><summary>Digests of weights, prompts and documents</summary>${table('Equal digests mean equal things, wherever they lie', [{ head: 'of' }, { head: 'digest' }], [...weights, ...ofTasks].map(([of = '', digest = '']) => [of, html`<code>${digest}</code>`]))}</details>`;
 }
 
-export const specSource = (rows: SweepRows): Markup => html`<pre><code>${stringify(rows.spec, { lineWidth: 100 })}</code></pre>`;
+export const specSource = (rows: SweepHead): Markup => html`<pre><code>${stringify(rows.spec, { lineWidth: 100 })}</code></pre>`;

@@ -93,9 +93,9 @@ function downloads(sweep: string, tasks: readonly TaskKind[]): Markup {
     return task === null || tasks.includes(task);
   });
   const formats = (kind: RowKind): Content[] => EXPORT_FORMATS.flatMap((format, at) => [at === 0 ? '' : ' · ', link(pathOf(sweep, 'export', `${kind}.${format}`), FORMAT_NAMES[format], `${kind} as ${FORMAT_NAMES[format]}`)]);
-  return html`<details class="downloads" id="downloads"><summary>Files of this sweep</summary><ul>
+  return html`<section aria-label="Files"><details class="downloads" id="downloads"><summary>Files of this sweep</summary><ul>
 <li>report: ${link(pathOf(sweep, 'report.html'), 'HTML', 'report as one HTML file')} · ${link(pathOf(sweep, 'report.json'), 'JSON', 'report as JSON')}</li>
-${kinds.map((kind) => html`<li>${kind}: ${formats(kind)}</li>\n`)}</ul></details>`;
+${kinds.map((kind) => html`<li>${kind}: ${formats(kind)}</li>\n`)}</ul></details></section>`;
 }
 
 export interface Standing {
@@ -108,7 +108,7 @@ export interface Standing {
   readonly notices: readonly string[];
 }
 
-const noticeText = (notices: readonly string[]): Markup[] => notices.map((notice) => html`<p class="notice">${notice}</p>\n`);
+const noticeText = (notices: readonly string[]): Markup[] => notices.map((notice) => html`<p class="notice" role="status">${notice}</p>\n`);
 
 /** What stands above a report. */
 export const standingBar = ({ status, tasks, isRunning, notices }: Standing): string =>

@@ -43,13 +43,31 @@ summary { cursor: pointer; color: var(--soft); }
   :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --panel: #fff; --rule: #bbb; }
   body { padding: 0; max-width: none; font-size: 11px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .figures { display: block; }
-  figure { display: inline-block; width: min(100%, calc(var(--figure) * .9)); margin: 0 .3rem .6rem 0; vertical-align: top; break-inside: avoid; border: 1px solid var(--rule); }
+  .figures { grid-template-columns: repeat(auto-fill, minmax(min(100%, calc(var(--figure) * .75)), 1fr)); gap: .5rem; }
+  figure { break-inside: avoid; border: 1px solid var(--rule); padding: .5rem .6rem; }
   h2, h3, h4 { break-after: avoid; }
   code { font-size: inherit; }
-  figure svg { max-width: 100%; height: auto; }
+  /* A figure of many panels or arms stays on one page. */
+  figure svg { max-width: 100%; height: auto; max-height: 225mm; }
   figcaption p { font-size: 9px; }
-  figure details, nav { display: none; }
+  .scroll { overflow: visible; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  th, td { padding: .2rem .4rem .2rem 0; }
+  tbody th, #run td { white-space: normal; }
+  table.wide { page: wide; font-size: 7.5px; }
+  table.wide :is(th, td) { padding: .1rem .2rem .1rem 0; }
+  details, nav { display: none; }
+  /* What was run is printed, open or not. */
+  :is(#run, #spec) details { display: block; }
+  :is(#run, #spec) details::details-content { content-visibility: visible; block-size: auto; }
+  summary { list-style: none; }
   tr { break-inside: avoid; }
+  thead, tbody tr:first-child { break-after: avoid; }
+}
+@page wide { size: landscape; }
+/* A figure keeps its colours: words on cells of a heat map are chosen to be read on them. */
+@media (forced-colors: active) {
+  figure svg { forced-color-adjust: preserve-parent-color; }
+  figure svg text { forced-color-adjust: none; }
 }
 `;

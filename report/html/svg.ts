@@ -15,11 +15,15 @@ export interface FigureWords {
   readonly description: string;
 }
 
-/** Without what the root says already; the gradient of a legend, which Vega numbers by process, named by the figure. */
+/**
+ * Without what the root says already, and without the roles that Vega gives to groups of marks: the figure is one image, its words and
+ * its table say the rest. The gradient of a legend, which Vega numbers by process, is named by the figure.
+ */
 const compacted = (svg: string, elementId: string): string =>
   svg
     .replaceAll(` font-family="${FONT}"`, '')
     .replaceAll(' opacity="1"', '')
+    .replace(/ (?:role="graphics-[a-z]+"|aria-(?:roledescription|label)="[^"]*")/g, '')
     .replace(/\b(id="|url\(#)(gradient|clip)_?\d+/g, `$1${elementId}-$2`);
 
 /**

@@ -13,10 +13,9 @@
  */
 import { groupBy } from '../../domain/groupBy.js';
 import { randomStream } from '../../domain/random.js';
-import type { ArmRow, NeedleCellRow } from '../../domain/rows.js';
-import { score } from '../../domain/score.js';
-import type { Criterion } from '../../domain/taskSpec.js';
+import type { ArmRow } from '../../domain/rows.js';
 import type { Interval } from '../../domain/wilson.js';
+import type { NeedleCell } from '../needleCells.js';
 import { auroc, comparable } from './auroc.js';
 import { DRAWS, LEAST, type Draws } from './draws.js';
 import type { EntropySource } from './entropySplit.js';
@@ -83,8 +82,7 @@ export interface EntropyFailure {
 export interface EntropyFailureInput {
   readonly arm: ArmRow;
   readonly task: number;
-  readonly criterion: Criterion;
-  readonly cells: readonly NeedleCellRow[];
+  readonly cells: Iterable<NeedleCell>;
 }
 
 /** `entropyFirst` of every arm; `entropy` beside it where every cell of the arm has one. */
@@ -93,10 +91,10 @@ export function entropyFailures(inputs: readonly EntropyFailureInput[], draws: D
   return [...groupBy(found, ({ task, source }) => `${task} ${source}`).values()].flatMap(adjusted);
 }
 
-function armFailure({ arm, task, criterion, cells }: EntropyFailureInput, source: EntropySource, draws: Draws): EntropyFailure | null {
-  const measured = cells.flatMap(({ contextTokens, depth, seed, origin, needle }) => {
+function armFailure({ arm, task, cells }: EntropyFailureInput, source: EntropySource, draws: Draws): EntropyFailure | null {
+  const measured = [...cells].flatMap(({ contextTokens, depth, seed, origin, needle }) => {
     if (origin === 'refine' || needle === null) return [];
-    return [{ contextTokens, depth, seed, failed: score(criterion, needle) < 1, value: source === 'entropy' ? needle.entropy : needle.entropyFirst }];
+    return [{ contextTokens, depth, seed, failed: needle.score < 1, value: source === 'entropy' ? needle.entropy : needle.entropyFirst }];
   });
   const own = measured.filter((cell): cell is SeedCell => cell.value !== null);
   if (own.length === 0 || own.length < measured.length) return null;

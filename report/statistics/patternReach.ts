@@ -13,7 +13,8 @@ import { groupBy } from '../../domain/groupBy.js';
 import type { ArmRow } from '../../domain/rows.js';
 import type { KeyAxis } from '../../domain/taskSpec.js';
 import type { ArmGrid } from '../aggregate.js';
-import type { AttentionDivergence, AttentionTable } from '../attentionRows.js';
+import type { AttentionDivergence } from '../attentionCells.js';
+import type { AttentionTable } from '../attentionRows.js';
 import { rankCorrelation } from './rankCorrelation.js';
 
 /** Arms below which there is no rank correlation. */

@@ -17,9 +17,10 @@
  */
 import { groupBy } from '../../domain/groupBy.js';
 import { randomStream } from '../../domain/random.js';
-import type { ArmRow, NeedleCellRow } from '../../domain/rows.js';
+import type { ArmRow } from '../../domain/rows.js';
 import type { Interval } from '../../domain/wilson.js';
 import type { ArmGrid } from '../aggregate.js';
+import type { NeedleCell } from '../needleCells.js';
 import { DRAWS, LEAST, type Draws } from './draws.js';
 import type { EntropySource } from './entropySplit.js';
 import type { Reach } from './reach.js';
@@ -67,9 +68,11 @@ export interface PretrainStep {
   readonly byLength: readonly EntropyDifference[];
 }
 
-interface Trained {
+interface Continued {
   readonly grid: ArmGrid;
   readonly continuedAt: number;
+}
+interface Trained extends Continued {
   readonly cells: ReadonlyMap<string, Measured>;
 }
 interface Measured {
@@ -80,33 +83,35 @@ interface Measured {
 }
 
 /** @param cellsOf needle cells of an arm under a task */
-export function pretrainSteps(grids: readonly ArmGrid[], cellsOf: (grid: ArmGrid) => readonly NeedleCellRow[], draws: Draws = DRAWS): PretrainStep[] {
+export function pretrainSteps(grids: readonly ArmGrid[], cellsOf: (grid: ArmGrid) => Iterable<NeedleCell>, draws: Draws = DRAWS): PretrainStep[] {
   const baseOf = new Map(grids.flatMap(({ arm }) => (arm.continualPretrainContextTokens === null ? [[arm.model, arm.weightsId] as const] : [])));
-  const trained = grids.flatMap((grid): Trained[] => {
+  const trained = grids.flatMap((grid): Continued[] => {
     const continuedAt = grid.arm.continualPretrainContextTokens;
-    return continuedAt === null ? [] : [{ grid, continuedAt, cells: measuredCells(cellsOf(grid)) }];
+    return continuedAt === null ? [] : [{ grid, continuedAt }];
   });
   const families = groupBy(trained, ({ grid: { arm, task } }) => JSON.stringify([task, arm.methodLabel, baseOf.get(arm.model) ?? arm.model]));
   return [...families.values()]
     .flatMap((family) => (hasDistinctSeeds(family) ? [family] : [...groupBy(family, ({ grid }) => grid.arm.model).values()]))
     .flatMap((family) => {
       const sides = [...groupBy(family, ({ continuedAt }) => continuedAt).values()].sort((a, b) => (a[0]?.continuedAt ?? 0) - (b[0]?.continuedAt ?? 0));
-      return sides.slice(1).flatMap((longer, at) => step(sides[at] ?? [], longer, draws));
+      // Cells of two lengths at a time: those of all arms would be the whole sweep.
+      const opened = (side: readonly Continued[]): Trained[] => side.map((one) => ({ ...one, cells: measuredCells(cellsOf(one.grid)) }));
+      return sides.slice(1).flatMap((longer, at) => step(opened(sides[at] ?? []), opened(longer), draws));
     });
 }
 
-const measuredCells = (cells: readonly NeedleCellRow[]): Map<string, Measured> =>
+const measuredCells = (cells: Iterable<NeedleCell>): Map<string, Measured> =>
   new Map(
-    cells.flatMap(({ contextTokens, depth, seed, origin, needle }) =>
+    [...cells].flatMap(({ contextTokens, depth, seed, origin, needle }) =>
       origin === 'refine' || needle === null ? [] : [[`${contextTokens}/${depth}/${seed}`, { contextTokens, seed, entropy: needle.entropy, entropyFirst: needle.entropyFirst }] as const],
     ),
   );
 
 /** Whether checkpoints of one length are told apart by their training seed. */
-const hasDistinctSeeds = (family: readonly Trained[]): boolean =>
+const hasDistinctSeeds = (family: readonly Continued[]): boolean =>
   [...groupBy(family, ({ continuedAt }) => continuedAt).values()].every((same) => same.length === 1 || new Set(same.map(trainingSeed)).size === same.length && !same.some((one) => trainingSeed(one) === null));
 
-const trainingSeed = ({ grid }: Trained): number | null => grid.arm.training?.seed ?? null;
+const trainingSeed = ({ grid }: Continued): number | null => grid.arm.training?.seed ?? null;
 
 function step(shorter: readonly Trained[], longer: readonly Trained[], draws: Draws): PretrainStep[] {
   const [first] = shorter;

@@ -1,6 +1,6 @@
 /** Frontiers in the terminal: a table of arms, and what their search saved. */
 import { refinementTotals } from '../../domain/refinement.js';
-import type { SweepRows } from '../../domain/rows.js';
+import type { SweepHead } from '../../domain/rows.js';
 import { NOTHING } from '../armSummary.js';
 import { passedText } from '../labels.js';
 import { FRONTIER_NOTE, frontierTables, savedText, type FrontierTable } from '../refinementFace.js';
@@ -13,7 +13,7 @@ const GAP = '  ';
 const LABEL_COLUMNS = 24;
 
 /** Lines of all tables; none where nothing is refined. */
-export function frontierLines(rows: SweepRows, style: TerminalStyle): string[] {
+export function frontierLines(rows: SweepHead, style: TerminalStyle): string[] {
   const tables = frontierTables(rows);
   if (tables.length === 0) return [];
   const { dim } = painter(style.color);

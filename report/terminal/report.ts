@@ -1,15 +1,14 @@
 /** The results of a sweep in the terminal: heading, heat maps, legend, arm table, what has no numbers and why. */
-import type { SweepRows } from '../../domain/rows.js';
 import { isQuantised } from '../../domain/weightFormat.js';
-import { armGrids, stateCounts } from '../aggregate.js';
+import { armGrids } from '../aggregate.js';
 import { MARKS } from '../cellFace.js';
 import { modelTexts, plural, statesText } from '../labels.js';
-import { outcomeGroups } from '../outcomes.js';
 import { perplexityCharts } from '../perplexityCurves.js';
 import { attentionTables } from '../attentionRows.js';
 import { armTableLines } from './armTable.js';
 import { attentionLines } from './attentionTable.js';
 import { findings } from '../findings.js';
+import { cellCount, type Gathered } from '../gathered.js';
 import { findingLines } from './findingLines.js';
 import { frontierLines } from './frontierTable.js';
 import { heatmapLines } from './heatmap.js';
@@ -22,20 +21,20 @@ import { wrapped } from './wrapped.js';
 /** Groups of outcomes that are printed; the HTML report has all. */
 const SHOWN_OUTCOMES = 5;
 
-function headingLines(rows: SweepRows, style: TerminalStyle): string[] {
-  const states = statesText(stateCounts(rows.cells));
-  const cells = `${plural(rows.cells.length, 'cell')}${states === '' ? '' : ` (${states})`}`;
+function headingLines(rows: Gathered, style: TerminalStyle): string[] {
+  const states = statesText(rows.states);
+  const cells = `${plural(cellCount(rows.states), 'cell')}${states === '' ? '' : ` (${states})`}`;
   const [first = '', ...more] = wrapped(`${rows.sweep}, revision ${rows.revision}, ${rows.state}: ${plural(rows.arms.length, 'arm')}, ${cells}`, style.columns);
   // What was lost when weights were stored bears on every number below.
   const lossy = modelTexts(rows.arms.filter(({ weightFormat }) => isQuantised(weightFormat)));
   return [painter(style.color).bold(first), ...more, ...lossy.flatMap((text) => wrapped(printable(text), style.columns))];
 }
 
-function outcomeLines(rows: SweepRows, style: TerminalStyle): string[] {
-  const groups = outcomeGroups(rows);
+function outcomeLines(rows: Gathered, style: TerminalStyle): string[] {
+  const groups = rows.outcomes;
   if (groups.length === 0) return [];
   const shown = groups.slice(0, SHOWN_OUTCOMES).map(({ state, reason, cells }) => {
-    const line = `${plural(cells.length, 'cell')} ${state}: ${printable(reason)}`;
+    const line = `${plural(cells, 'cell')} ${state}: ${printable(reason)}`;
     return line.length > style.columns ? `${line.slice(0, Math.max(0, style.columns - 3))}...` : line;
   });
   const more = groups.length - SHOWN_OUTCOMES;
@@ -52,7 +51,7 @@ function notesLines(hasEntropyFirst: boolean, hasIncompleteReach: boolean): stri
 }
 
 /** Everything of a sweep that a terminal shows; without a newline at its end. */
-export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
+export function renderTerminal(rows: Gathered, style: TerminalStyle): string {
   const grids = armGrids(rows);
   const attention = attentionTables(rows);
   const paint = painter(style.color);
@@ -70,7 +69,7 @@ export function renderTerminal(rows: SweepRows, style: TerminalStyle): string {
   ];
   const lines = [
     ...headingLines(rows, style),
-    ...(rows.cells.length === 0 ? ['', 'This sweep has no cells.'] : []),
+    ...(cellCount(rows.states) === 0 ? ['', 'This sweep has no cells.'] : []),
     ...(grids.length === 0 ? [] : needleLines),
     ...frontierLines(rows, style),
     ...perplexityLines(perplexityCharts(rows), style),

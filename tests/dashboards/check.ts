@@ -2,41 +2,26 @@
  * `npm run check:dashboards`: the rules that every dashboard keeps. With --cells also the proof at that size: every query on a
  * generated store as the read-only login, each within its limit and by an index.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import getPort from 'get-port';
-import pg from 'pg';
+import type pg from 'pg';
 import { generateDashboards } from '../../dashboards/generate.js';
 import { lintDashboards } from '../../dashboards/lint.js';
 import { exitCodeOf, wholeNumber } from '../../infra/commandLine.js';
-import { startPostgres } from '../../infra/embedded/postgres.js';
 import { packageFile } from '../../infra/packageRoot.js';
-import { migrate } from '../../results/migrate.js';
-import { fillLargeStore, LARGE_SWEEP } from './largeStore.js';
+import { LARGE_SWEEP, withLargeStore } from './largeStore.js';
 import { allQueries, lastDay, time } from './proof.js';
 import { readAs } from './reader.js';
 
 /** Milliseconds that a query may take, as its client sees it. */
 const LIMIT_MS = 100;
 
-async function prove(cells: number): Promise<boolean> {
-  const folder = mkdtempSync(join(tmpdir(), 'ropesweep-dashboards-'));
-  const server = await startPostgres({ folder: join(folder, 'postgres'), port: await getPort(), logFile: join(folder, 'postgres.log'), durable: false, onSpawn: () => undefined });
-  try {
-    await migrate(server.url);
-    const owner = new pg.Client({ connectionString: server.url });
-    await owner.connect();
-    await fillLargeStore(owner, cells, (line) => console.error(line)).finally(() => owner.end());
-    const reader = await readAs(server.url, { name: 'grafana', password: 'grafana' });
+const prove = (cells: number): Promise<boolean> =>
+  withLargeStore(cells, async (url) => {
+    const reader = await readAs(url, { name: 'grafana', password: 'grafana' });
     return await measure(reader).finally(() => reader.end());
-  } finally {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+  });
 
 async function measure(reader: pg.Client): Promise<boolean> {
   const table = new Table({ head: ['query', 'rows', 'plan ms', 'run ms', 'wall ms', 'reads whole'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'right', 'right', 'right', 'left'] });

@@ -2,7 +2,13 @@
  * A store of many cells, made by SQL: numbers are made up, their shape and their number are not. Memberships are inserted as a
  * submission inserts them, so triggers count them.
  */
-import type pg from 'pg';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import getPort from 'get-port';
+import pg from 'pg';
+import { startPostgres } from '../../infra/embedded/postgres.js';
+import { migrate } from '../../results/migrate.js';
 
 /** Cells of the sweep at so many seeds: arms x lengths x depths. */
 export const CELLS_A_SEED = 20 * 10 * 25;
@@ -10,6 +16,22 @@ export const CELLS_A_SEED = 20 * 10 * 25;
 /** The sweep with most cells, and the other sweeps beside it. */
 export const LARGE_SWEEP = 'large';
 const OTHER_SWEEPS = 200;
+
+/** A PostgreSQL with such a store, for as long as the work takes; it says on standard error what it is filling. */
+export async function withLargeStore<Result>(cells: number, work: (databaseUrl: string) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'ropesweep-large-'));
+  const server = await startPostgres({ folder: join(folder, 'postgres'), port: await getPort(), logFile: join(folder, 'postgres.log'), durable: false, onSpawn: () => undefined });
+  try {
+    await migrate(server.url);
+    const owner = new pg.Client({ connectionString: server.url });
+    await owner.connect();
+    await fillLargeStore(owner, cells, (line) => console.error(line)).finally(() => owner.end());
+    return await work(server.url);
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 /** @param cells of needle tasks; a multiple of {@link CELLS_A_SEED} */
 export async function fillLargeStore(owner: pg.Client, cells: number, log: (line: string) => void = () => undefined): Promise<void> {
@@ -32,9 +54,12 @@ export async function fillLargeStore(owner: pg.Client, cells: number, log: (line
     FROM sweeps, (
       -- As large as a real one: the haystack stands in the task.
       SELECT jsonb_build_array(
-        jsonb_build_object('kind', 'needle', 'criterion', 'exactMatch', 'haystack', (SELECT jsonb_agg(n) FROM generate_series(1, 4000) AS n)),
-        '{"kind": "perplexity", "windows": {"kind": "first"}, "contextTokens": [512, 1024, 2048, 4096, 8192, 16384]}'::jsonb,
-        '{"kind": "attention", "references": []}'::jsonb) AS tasks
+        jsonb_build_object('kind', 'needle', 'criterion', 'exactMatch', 'haystack', jsonb_build_object('kind', 'markov', 'successors', (SELECT jsonb_agg(n) FROM generate_series(1, 4000) AS n)),
+          'needle', '{"kind": "symbols"}'::jsonb, 'template', '{"kind": "ids"}'::jsonb, 'snap', 'token', 'generateTokens', 0, 'localTokens', 64),
+        jsonb_build_object('kind', 'perplexity', 'windows', '{"kind": "first"}'::jsonb, 'contextTokens', '[512, 1024, 2048, 4096, 8192, 16384]'::jsonb, 'lastTokens', 256, 'buckets', NULL,
+          'documents', (SELECT jsonb_agg(jsonb_build_object('id', 'document-' || d, 'name', 'made up, ' || d, 'headIds', '[]'::jsonb)) FROM generate_series(1, 4) AS d)),
+        jsonb_build_object('kind', 'attention', 'rows', 64, 'axes', '["fraction", "distance", "index"]'::jsonb, 'documents', (SELECT jsonb_agg(d) FROM generate_series(1, 10) AS d),
+          'references', '[{"method": "yarn 0", "continualPretrainContextTokens": 16384, "contextTokens": 4096}]'::jsonb)) AS tasks
     ) AS t;
     INSERT INTO arms (sweep_id, arm_id, ordinal, label, model, method, method_label, weights_id, checkpoint_folder, original_context_tokens,
       continual_pretrain_context_tokens, effective_scale, logit_scale, tables)

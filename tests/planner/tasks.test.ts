@@ -68,9 +68,17 @@ describe('tasks are refused', () => {
   it('if a reference is no arm or no length of the sweep', async () => {
     const error = await refusal(`tasks=[{kind: attention, ${DOCUMENTS}, contextTokens: [128], references: [{method: yarn 8, contextTokens: 64}]}]`);
     expect(error.problems.map(({ what, mend }) => `${what} | ${mend ?? ''}`)).toEqual([
-      'yarn 8 is no method of this sweep | Use one of none, pi 8.',
+      "yarn 8 is no method of this sweep | Add it to methods, use one of none, pi 8, or compare to nothing: --set 'tasks[0].references=[]'.",
       '64 is no context length of this task | Use one of 128, or add it to them.',
     ]);
+  });
+
+  it('if methods are narrowed down to others than a reference names, with a way out that works', async () => {
+    const narrowed = ['methods=[{name: pi, factor: 8}]', `tasks=[${NEEDLE}, ${ATTENTION}]`];
+    const [problem] = (await refusal(...narrowed)).problems;
+    expect(problem).toMatchObject({ what: 'none is no method of this sweep', where: expect.stringContaining('tasks[1].references[0]') as string });
+    const [, mended = ''] = /--set '([^']+)'/.exec(problem?.mend ?? '') ?? [];
+    expect((await planOf(...narrowed, mended)).tasks[1]).toMatchObject({ kind: 'attention', references: [] });
   });
 
   it('if a context has fewer rows than attention is looked at', async () => {

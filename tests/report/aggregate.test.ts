@@ -6,6 +6,7 @@ import type { ResolvedTask } from '../../domain/task.js';
 import { renderTerminal } from '../../report/terminal/report.js';
 import { lengthMarks } from '../../report/lengthMarks.js';
 import { everyState, needleNumbers, noCells, nothingMeasured, oneArm, tenArms } from './fixtures.js';
+import { gathered } from './source.js';
 
 const only = <Item>(items: readonly Item[]): Item => {
   expect(items).toHaveLength(1);
@@ -13,45 +14,45 @@ const only = <Item>(items: readonly Item[]): Item => {
 };
 
 describe('grids', () => {
-  it('have one row a depth and one column a context length, arms in the order of the spec', () => {
+  it('have one row a depth and one column a context length, arms in the order of the spec', async () => {
     const rows = tenArms();
-    const grids = armGrids({ ...rows, arms: [...rows.arms].reverse() });
+    const grids = armGrids(await gathered({ ...rows, arms: [...rows.arms].reverse() }));
     expect(grids.map(({ arm }) => arm.ordinal)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(grids.every(({ cells }) => cells.length === 5 && cells.every((row) => row.length === 6))).toBe(true);
     expect(grids.flatMap(({ cells }) => cells.flat()).reduce((sum, cell) => sum + (cell?.n ?? 0), 0)).toBe(rows.cells.length);
   });
 
-  it('sum scores that are shares, and a reach has its interval all the same', () => {
+  it('sum scores that are shares, and a reach has its interval all the same', async () => {
     const rows = oneArm({ change: (cell) => ({ ...cell, needle: needleNumbers({ exactMatch: false, tokenRecall: cell.contextTokens <= 128 ? 0.95 : 0.5 }) }) });
     const task = { kind: 'needle', criterion: 'tokenRecall' } as ResolvedTask;
-    const { reach } = only(armGrids({ ...rows, tasks: [task] }));
+    const { reach } = only(armGrids(await gathered({ ...rows, tasks: [task] })));
     expect(reach).toMatchObject({ contextTokens: 128, n: 10 });
     expect(reach?.passed).toBeCloseTo(9.5, 10);
-    expect(renderTerminal({ ...rows, tasks: [task] }, { columns: 80, color: 'none', ascii: false })).toContain(' 9.5/10 ');
+    expect(renderTerminal(await gathered({ ...rows, tasks: [task] }), { columns: 80, color: 'none', ascii: false })).toContain(' 9.5/10 ');
   });
 
-  it('average recall and entropy over the seeds of a cell', () => {
+  it('average recall and entropy over the seeds of a cell', async () => {
     const rows = oneArm({
       contexts: [128],
       depths: [0.5],
       seeds: [1, 2, 3, 4],
       change: (cell) => ({ ...cell, needle: needleNumbers({ exactMatch: cell.seed !== 4, entropy: cell.seed }) }),
     });
-    const cell = only(armGrids(rows)).cells[0]?.[0];
+    const cell = only(armGrids(await gathered(rows))).cells[0]?.[0];
     expect(cell).toMatchObject({ n: 4, passed: 3, recall: 0.75, entropy: { mean: 2.5, n: 4, source: 'entropy' } });
   });
 
-  it('take the first answer row for all seeds of a cell where one has no entropy', () => {
+  it('take the first answer row for all seeds of a cell where one has no entropy', async () => {
     const rows = oneArm({
       contexts: [128],
       depths: [0.5],
       change: (cell) => ({ ...cell, needle: needleNumbers({ entropy: cell.seed === 1 ? 1 : null, entropyFirst: 2 + cell.seed }) }),
     });
-    expect(only(armGrids(rows)).cells[0]?.[0]?.entropy).toEqual({ mean: 3.5, n: 2, source: 'entropyFirst' });
+    expect(only(armGrids(await gathered(rows))).cells[0]?.[0]?.entropy).toEqual({ mean: 3.5, n: 2, source: 'entropyFirst' });
   });
 
-  it('count a diverged cell as not retrieved, and planned, failed and infeasible ones not at all', () => {
-    const grid = only(armGrids(everyState()));
+  it('count a diverged cell as not retrieved, and planned, failed and infeasible ones not at all', async () => {
+    const grid = only(armGrids(await gathered(everyState())));
     const at1024 = grid.recalls.find(({ contextTokens }) => contextTokens === 1024);
     // Five depths of two seeds: two diverged, two failed, two planned, four measured of which two pass.
     expect(at1024).toMatchObject({ n: 6, passed: 2, missing: 4 });
@@ -60,30 +61,30 @@ describe('grids', () => {
     expect(grid.reach).toMatchObject({ contextTokens: 512, n: 9, isComplete: false });
   });
 
-  it('leave a hole where an arm has no cell', () => {
+  it('leave a hole where an arm has no cell', async () => {
     const rows = tenArms();
     const first = rows.arms[0]?.id;
-    const grids = armGrids({ ...rows, cells: rows.cells.filter(({ armId, contextTokens }) => armId !== first || contextTokens !== 256) });
+    const grids = armGrids(await gathered({ ...rows, cells: rows.cells.filter(({ armId, contextTokens }) => armId !== first || contextTokens !== 256) }));
     expect(grids[0]?.contexts).toContain(256);
     expect(grids[0]?.cells.map((row) => row[2])).toEqual([null, null, null, null, null]);
   });
 
-  it('keep tasks apart', () => {
+  it('keep tasks apart', async () => {
     const rows = oneArm({ contexts: [64], depths: [0, 1] });
     const cells = rows.cells.filter(isNeedleRow).map((cell) => (cell.depth === 1 ? { ...cell, task: 1 } : cell));
-    expect(armGrids({ ...rows, cells }).map(({ task, depths }) => [task, depths])).toEqual([[0, [0]], [1, [1]]]);
+    expect(armGrids(await gathered({ ...rows, cells })).map(({ task, depths }) => [task, depths])).toEqual([[0, [0]], [1, [1]]]);
   });
 
-  it('are empty without cells', () => expect(armGrids(noCells())).toEqual([]));
+  it('are empty without cells', async () => expect(armGrids(await gathered(noCells()))).toEqual([]));
 });
 
 describe('the face of a cell', () => {
-  it('shows states where there are no numbers, and marks what is partial or of the first row', () => {
-    const faces = only(armGrids(everyState())).cells.map((row) => row.map(cellFace).map(({ text, marks }) => text + marks));
+  it('shows states where there are no numbers, and marks what is partial or of the first row', async () => {
+    const faces = only(armGrids(await gathered(everyState()))).cells.map((row) => row.map(cellFace).map(({ text, marks }) => text + marks));
     expect(faces.map((row) => row.slice(4))).toEqual([['div', 'oom'], ['1.82', 'oom'], ['fail', 'oom'], ['1.83', 'oom'], ['·', 'oom']]);
     expect(faces[1]?.[3]).toMatch(/^\d\.\d\d\*$/);
     expect(faces[4]?.[2]).toMatch(/^\d\.\d\d~$/);
-    expect(only(armGrids(nothingMeasured())).cells.flat().map(cellFace).every(({ text, recall }) => text === '·' && recall === null)).toBe(true);
+    expect(only(armGrids(await gathered(nothingMeasured()))).cells.flat().map(cellFace).every(({ text, recall }) => text === '·' && recall === null)).toBe(true);
   });
 });
 

@@ -9,6 +9,7 @@ import { sideName, sideOf } from '../../report/comparison/side.js';
 import { specDifferences } from '../../report/comparison/specDifferences.js';
 import { comparisonLines } from '../../report/terminal/comparisonLines.js';
 import { noCells, nothingMeasured, NTK, oneArm, PI, sweepRows, tenArms, YARN } from './fixtures.js';
+import { sourceOf } from './source.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 /** yarn and ntk; `entropy` is added to every cell's, `fails` are lengths at which nothing passes. */
@@ -25,11 +26,11 @@ const two = (name: string, { entropy = 0, fails = [] as readonly number[], seeds
   }),
   sweep: id<SweepId>(name),
 });
-const both = (a: SweepRows, b: SweepRows, arms: readonly [string | null, string | null] = [null, null]) => compare(sideOf(a, arms[0]), sideOf(b, arms[1]));
+const both = async (a: SweepRows, b: SweepRows, arms: readonly [string | null, string | null] = [null, null]) => compare(await sideOf(sourceOf(a), arms[0]), await sideOf(sourceOf(b), arms[1]));
 
 describe('two sweeps side by side', () => {
-  it('pair their cells: recall, entropy and reach of the same arms', () => {
-    const { arms, onlyA, onlyB } = both(two('a'), two('b', { entropy: 0.5, fails: [512] }));
+  it('pair their cells: recall, entropy and reach of the same arms', async () => {
+    const { arms, onlyA, onlyB } = await both(two('a'), two('b', { entropy: 0.5, fails: [512] }));
     expect(arms.map(({ a, b }) => [a.label, b.label])).toEqual([['yarn 8, not continued', 'yarn 8, not continued'], ['ntk 8, continued at 256', 'ntk 8, continued at 256']]);
     expect([onlyA, onlyB]).toEqual([[], []]);
     const [needle] = arms[0]?.needle ?? [];
@@ -43,49 +44,49 @@ describe('two sweeps side by side', () => {
     expect(needle).toMatchObject({ source: 'entropy', sameMeasurements: 0, samePrompts: false });
   });
 
-  it('compare only cells that both have, and say how many', () => {
-    const [needle] = both(two('a'), two('b', { seeds: [5, 6, 7] })).arms[0]?.needle ?? [];
+  it('compare only cells that both have, and say how many', async () => {
+    const [needle] = (await both(two('a'), two('b', { seeds: [5, 6, 7] }))).arms[0]?.needle ?? [];
     expect(needle?.recall).toMatchObject({ pairs: 12, clusters: 2, interval: null });
-    const apart = both(two('a'), two('b', { seeds: [7, 8] })).arms[0]?.needle[0];
+    const apart = (await both(two('a'), two('b', { seeds: [7, 8] }))).arms[0]?.needle[0];
     expect(apart).toMatchObject({ recall: null, entropy: null });
     expect(apart?.reach.a?.contextTokens).toBe(512);
   });
 
-  it('know a cell that is one measurement', () => {
+  it('know a cell that is one measurement', async () => {
     const rows = two('a');
-    expect(both(rows, rows).arms[0]?.needle[0]).toMatchObject({ sameMeasurements: 36, recall: { difference: 0 }, entropy: { difference: 0 } });
+    expect((await both(rows, rows)).arms[0]?.needle[0]).toMatchObject({ sameMeasurements: 36, recall: { difference: 0 }, entropy: { difference: 0 } });
   });
 
-  it('match arms by label, then by method and length, and tell which have no partner', () => {
-    const { arms, onlyA, onlyB } = both(tenArms(), sweepRows({ arms: [{ method: PI, continued: 256, passesUpTo: 128 }, { method: { name: 'ntk', factor: 99 }, continued: null, passesUpTo: 64 }], contexts: [128], depths: [0], seeds: [1] }));
+  it('match arms by label, then by method and length, and tell which have no partner', async () => {
+    const { arms, onlyA, onlyB } = await both(tenArms(), sweepRows({ arms: [{ method: PI, continued: 256, passesUpTo: 128 }, { method: { name: 'ntk', factor: 99 }, continued: null, passesUpTo: 64 }], contexts: [128], depths: [0], seeds: [1] }));
     expect(arms.map(({ a }) => a.label)).toEqual(['pi 8, continued at 256']);
     expect([onlyA.length, onlyB.map(({ label }) => label)]).toEqual([9, ['ntk 99, not continued']]);
     const renamed = two('b');
     const labelled = { ...renamed, arms: renamed.arms.map((arm) => ({ ...arm, label: `other: ${arm.label}` })) };
-    expect(both(two('a'), labelled).arms).toHaveLength(2);
+    expect((await both(two('a'), labelled)).arms).toHaveLength(2);
   });
 
-  it('compare two arms that are named, whatever they are, of one sweep too', () => {
+  it('compare two arms that are named, whatever they are, of one sweep too', async () => {
     const rows = two('a');
-    const { arms, onlyA, onlyB } = both(rows, rows, ['yarn 8, not continued', 'ntk 8, continued at 256']);
+    const { arms, onlyA, onlyB } = await both(rows, rows, ['yarn 8, not continued', 'ntk 8, continued at 256']);
     expect(arms.map(({ a, b, sameWeights, sameMethod }) => [a.methodLabel, b.methodLabel, sameWeights, sameMethod])).toEqual([['yarn 8', 'ntk 8', false, false]]);
     expect([onlyA, onlyB]).toEqual([[], []]);
   });
 
-  it('refuse an arm that is not there, and sides of which no arms belong together', () => {
-    expect(() => sideOf(two('a'), 'yarn 9')).toThrow('it has "yarn 8, not continued", "ntk 8, continued at 256"');
-    expect(() => both(two('a'), sweepRows({ arms: [{ method: PI, continued: null, passesUpTo: 64 }], contexts: [128], depths: [0], seeds: [1] }))).toThrow('no arms belong together');
-    expect(() => both(noCells(), two('a'))).toThrow('no arms belong together');
+  it('refuse an arm that is not there, and sides of which no arms belong together', async () => {
+    await expect(sideOf(sourceOf(two('a')), 'yarn 9')).rejects.toThrow('it has "yarn 8, not continued", "ntk 8, continued at 256"');
+    await expect(both(two('a'), sweepRows({ arms: [{ method: PI, continued: null, passesUpTo: 64 }], contexts: [128], depths: [0], seeds: [1] }))).rejects.toThrow('no arms belong together');
+    await expect(both(noCells(), two('a'))).rejects.toThrow('no arms belong together');
   });
 
-  it('are whole where nothing is measured', () => {
-    const comparison = both(nothingMeasured(), oneArm());
+  it('are whole where nothing is measured', async () => {
+    const comparison = await both(nothingMeasured(), oneArm());
     expect(comparison.arms[0]?.needle[0]).toMatchObject({ recall: null, entropy: null, reach: { a: null } });
     expect(comparisonLines(comparison, { columns: 80, color: 'none', ascii: true }).join('\n')).toContain('Needle: reach');
   });
 
-  it('fit into the terminal and into JSON', () => {
-    const comparison = both(two('a'), two('b', { entropy: 0.5, fails: [512] }));
+  it('fit into the terminal and into JSON', async () => {
+    const comparison = await both(two('a'), two('b', { entropy: 0.5, fails: [512] }));
     for (const columns of [80, 100]) {
       const lines = comparisonLines(comparison, { columns, color: 'none', ascii: false });
       expect(lines.filter((line) => line.length > columns)).toEqual([]);

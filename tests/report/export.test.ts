@@ -4,7 +4,7 @@ import { isNeedleRow, type SweepRows } from '../../domain/rows.js';
 import { TABLES } from '../../report/export/tables.js';
 import type { ExportOptions } from '../../report/export/exported.js';
 import { reportJson } from '../../report/json.js';
-import { exportObjects, exportPieces, exportText, sourceOf } from './exportSource.js';
+import { exportObjects, exportPieces, exportText, gathered, sourceOf } from './source.js';
 import { everyState, needleNumbers, noCells, oneArm, tenArms } from './fixtures.js';
 
 const text = (rows: SweepRows, options: Partial<ExportOptions> = {}): Promise<string> => exportText(sourceOf(rows), options);
@@ -110,12 +110,12 @@ describe('the documentation of exports', () => {
 });
 
 describe('the report as JSON', () => {
-  it('has the aggregates of every arm and survives JSON', () => {
-    const report = reportJson(tenArms());
+  it('has the aggregates of every arm and survives JSON', async () => {
+    const report = reportJson(await gathered(tenArms()));
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
     expect(report.arms).toHaveLength(10);
     expect(report.arms[2]).toMatchObject({ arm: 'pi 8, continued at 256', continualPretrainContextTokens: 256, reach: { contextTokens: 256, n: 10 } });
     expect(report.arms[0]?.cells).toHaveLength(30);
-    expect(reportJson(everyState()).outcomes[0]).toEqual({ state: 'infeasible', reason: 'needs 3.1 GB, the class cpu has 2.0 GB', cells: 10 });
+    expect(reportJson(await gathered(everyState())).outcomes[0]).toEqual({ state: 'infeasible', reason: 'needs 3.1 GB, the class cpu has 2.0 GB', cells: 10 });
   });
 });

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SweepId } from '../../domain/ids.js';
-import { exportSource } from '../../cli/exportSource.js';
+import { sweepSource } from '../../cli/sweepSource.js';
 import { exported } from '../../report/export/exported.js';
 import type { ColumnWords } from '../../report/export/column.js';
-import type { ExportSource } from '../../report/export/table.js';
+import type { SweepSource } from '../../report/source.js';
 import { EXPORT_SCHEMA_VERSION, ROW_KINDS, TABLES, type RowKind } from '../../report/export/tables.js';
 import type { PrismaStore } from '../../results/store.js';
 import { seedMixedSweep } from '../stack/mixedSweep.js';
 import { useFreshStore } from '../stack/store.js';
-import { exportObjects, exportPieces, exportText, sourceOf } from './exportSource.js';
+import { exportObjects, exportPieces, exportText, sourceOf } from './source.js';
 import { noCells, oneArm } from './fixtures.js';
 
 let store: PrismaStore;
@@ -31,7 +31,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function parquetFile(source: ExportSource, rows: RowKind): Promise<string> {
+async function parquetFile(source: SweepSource, rows: RowKind): Promise<string> {
   const file = join(folder, `${rows}-${Math.random()}.parquet`);
   await writeFile(file, Buffer.concat((await exportPieces(source, { rows, format: 'parquet' })) as Uint8Array[]));
   return file;
@@ -50,7 +50,7 @@ const DUCKDB_TYPES: Readonly<Record<ColumnWords['type'], string>> = {
 
 describe('Parquet', () => {
   it.each(ROW_KINDS)('is what DuckDB reads: %s have the same types, values and order as JSON Lines, to the last bit', async (rows) => {
-    const source = await exportSource(store, sweep);
+    const source = await sweepSource(store, sweep);
     const wanted = await exportObjects(source, { rows });
     const file = await parquetFile(source, rows);
     const reader = await duckdb.runAndReadAll(`SELECT * FROM '${file}'`);
@@ -61,7 +61,7 @@ describe('Parquet', () => {
   });
 
   it('says in its metadata which rows it has, of which sweep, by which schema', async () => {
-    const file = await parquetFile(await exportSource(store, sweep), 'cells');
+    const file = await parquetFile(await sweepSource(store, sweep), 'cells');
     const reader = await duckdb.runAndReadAll(`SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata('${file}')`);
     expect(Object.fromEntries(reader.getRowsJS() as [string, string][])).toEqual({ 'ropesweep.rows': 'cells', 'ropesweep.schemaVersion': String(EXPORT_SCHEMA_VERSION), 'ropesweep.sweep': 'mixed' });
   });
@@ -86,7 +86,7 @@ describe('Parquet', () => {
     if (cell === undefined) throw new Error('the fixture has a cell');
     const pages = 45;
     let taken = 0;
-    const source: ExportSource = {
+    const source: SweepSource = {
       ...sourceOf(rows),
       // eslint-disable-next-line @typescript-eslint/require-await
       async *cells() {
@@ -111,7 +111,7 @@ const pandas = spawnSync('python3', ['-c', 'import pandas, pyarrow']);
 
 describe.skipIf(pandas.status !== 0)('pandas (skipped where python3 has no pandas with pyarrow)', () => {
   it.each(ROW_KINDS)('reads %s with the same values as JSON Lines, to the last bit', async (rows) => {
-    const source = await exportSource(store, sweep);
+    const source = await sweepSource(store, sweep);
     const wanted = await exportObjects(source, { rows });
     const file = await parquetFile(source, rows);
     // Doubles go out as hexadecimal: nothing is rounded on the way.
@@ -141,7 +141,7 @@ function fromHex(text: string): number {
 
 describe('an export of the store', () => {
   it('is ordered by arm, task, context length, axes and key, in whatever order the plan had its cells', async () => {
-    const rows = await exportObjects(await exportSource(store, sweep));
+    const rows = await exportObjects(await sweepSource(store, sweep));
     const order = rows.map(({ arm, task, contextTokens, depth, seed, document, key }) => [arm === 'none' ? 0 : 1, task, contextTokens, depth ?? -1, seed ?? -1, document ?? '', key] as (string | number)[]);
     const sorted = [...order].sort((a, b) => {
       const at = a.findIndex((value, index) => value !== b[index]);
@@ -153,7 +153,7 @@ describe('an export of the store', () => {
   });
 
   it('has one row an attention cell and axis, and the divergences that the task names', async () => {
-    const source = await exportSource(store, sweep);
+    const source = await sweepSource(store, sweep);
     const attention = await exportObjects(source, { rows: 'attention' });
     expect(attention.map(({ method, contextTokens, axis, bins }) => [method, contextTokens, axis, bins])).toEqual(
       ['none', 'pi'].flatMap((method) => [256, 512].flatMap((length) => ['fraction', 'distance'].map((axis) => [method, length, axis, 129]))),
@@ -165,7 +165,7 @@ describe('an export of the store', () => {
   });
 
   it('has every head in long form, which sum to the mean', async () => {
-    const source = await exportSource(store, sweep);
+    const source = await sweepSource(store, sweep);
     const [cell] = await exportObjects(source, { rows: 'attention' });
     const heads = (await exportObjects(source, { rows: 'heads' })).filter(({ key, axis }) => key === cell?.['key'] && axis === cell?.['axis']);
     expect(heads).toHaveLength(2 * 2 * 129);
@@ -174,7 +174,7 @@ describe('an export of the store', () => {
   });
 
   it('prints other kinds of rows as CSV too', async () => {
-    const lines = (await exportText(await exportSource(store, sweep), { rows: 'divergences', resultsOnly: true })).trimEnd().split('\n');
+    const lines = (await exportText(await sweepSource(store, sweep), { rows: 'divergences', resultsOnly: true })).trimEnd().split('\n');
     expect(lines[0]).toBe(TABLES.divergences.columns.filter(({ kind }) => kind === 'result').map(({ name }) => name).join(','));
     expect(lines).toHaveLength(9);
   });

@@ -9,6 +9,7 @@ import { randomStream } from '../../domain/random.js';
 import { seedPermutation } from '../../report/statistics/seedPermutation.js';
 import { everyState, needleNumbers, noCells, nothingMeasured, NTK, oneArm, sweepRows, tenArms } from './fixtures.js';
 import { planted } from './planted.js';
+import { gathered } from './source.js';
 
 /** Fewer than a report draws: tests make hundreds of them. */
 const DRAWS = { permutations: 199, resamples: 199, randomSeed: 1 };
@@ -16,15 +17,15 @@ const ALPHA = 0.05;
 /** What cells of a seed share weighs twice as much as what each has of its own. */
 const CLUSTER = 2;
 
-const first = (rows: SweepRows, comparison: EntropyComparison['comparison'] = 'lengthAndDepth', draws = DRAWS): EntropyComparison => {
-  const found = findings(rows, draws).entropyFailure[0]?.comparisons.find((one) => one.comparison === comparison);
+const first = async (rows: SweepRows, comparison: EntropyComparison['comparison'] = 'lengthAndDepth', draws = DRAWS): Promise<EntropyComparison> => {
+  const found = findings(await gathered(rows), draws).entropyFailure[0]?.comparisons.find((one) => one.comparison === comparison);
   if (found === undefined) throw new Error('the fixture has an arm with that comparison');
   return found;
 };
 
 describe('entropy against failure', () => {
-  it('finds a planted effect, with the AUROC that the effect implies: normal noise, one standard deviation apart', () => {
-    const found = first(planted({ draw: 1, seeds: 120, effect: 1, cluster: 0 }));
+  it('finds a planted effect, with the AUROC that the effect implies: normal noise, one standard deviation apart', async () => {
+    const found = await first(planted({ draw: 1, seeds: 120, effect: 1, cluster: 0 }));
     // P(N(1, 1) > N(0, 1)) = Phi(1 / sqrt 2)
     expect(found.auroc).toBeCloseTo(0.7602, 1);
     expect(found.state).toBe('computed');
@@ -33,8 +34,9 @@ describe('entropy against failure', () => {
     expect((found.interval?.low ?? 1) < (found.auroc ?? 0) && (found.auroc ?? 1) < (found.interval?.high ?? 0)).toBe(true);
   });
 
-  it('does not take noise, shared by the cells of a seed, for an effect: of 300 sweeps without one about 5 % have p <= 0.05', () => {
-    const ps = Array.from({ length: 150 }, (_, draw) => planted({ draw, seeds: 12, effect: 0, cluster: CLUSTER })).flatMap((rows) =>
+  it('does not take noise, shared by the cells of a seed, for an effect: of 300 sweeps without one about 5 % have p <= 0.05', async () => {
+    const sweeps = await Promise.all(Array.from({ length: 150 }, (_, draw) => gathered(planted({ draw, seeds: 12, effect: 0, cluster: CLUSTER }))));
+    const ps = sweeps.flatMap((rows) =>
       findings(rows, { ...DRAWS, resamples: 1 }).entropyFailure.filter(({ source }) => source === 'entropyFirst').flatMap(({ comparisons }) => comparisons.filter(({ comparison }) => comparison === 'lengthAndDepth').map(({ p }) => p ?? 1)),
     );
     const rejected = ps.filter((p) => p <= ALPHA).length / ps.length;
@@ -59,27 +61,27 @@ describe('entropy against failure', () => {
     expect(rejected).toBeGreaterThan(0.15);
   });
 
-  it('tells an effect of the length from one of the entropy: across lengths the AUROC is high, but so is that of the length alone, and p is as small as by chance', () => {
-    const found = Array.from({ length: 100 }, (_, draw) => first(planted({ draw, seeds: 12, effect: 0, cluster: 0, growth: 2 }), 'depth', { ...DRAWS, resamples: 1 }));
+  it('tells an effect of the length from one of the entropy: across lengths the AUROC is high, but so is that of the length alone, and p is as small as by chance', async () => {
+    const found = await Promise.all(Array.from({ length: 100 }, (_, draw) => first(planted({ draw, seeds: 12, effect: 0, cluster: 0, growth: 2 }), 'depth', { ...DRAWS, resamples: 1 })));
     const mean = (values: readonly (number | null)[]) => values.reduce<number>((sum, value) => sum + (value ?? NaN), 0) / values.length;
     expect(mean(found.map(({ auroc }) => auroc))).toBeGreaterThan(0.6);
     expect(mean(found.map(({ lengthAuroc }) => lengthAuroc))).toBeGreaterThan(0.6);
     const rejected = found.filter(({ p }) => (p ?? 1) <= ALPHA).length / found.length;
     console.log(`across lengths, no effect: ${(100 * rejected).toFixed(0)} % have p <= 0.05`);
     expect(rejected).toBeLessThan(0.12);
-    expect(first(planted({ draw: 7, seeds: 40, effect: 0, cluster: 0, growth: 2 })).lengthAuroc).toBe(0.5);
+    expect((await first(planted({ draw: 7, seeds: 40, effect: 0, cluster: 0, growth: 2 }))).lengthAuroc).toBe(0.5);
   });
 
-  it('adjusts p over the arms of a comparison', () => {
-    const computed = findings(planted({ draw: 3, seeds: 30, effect: 0.4, cluster: 0 }), DRAWS).entropyFailure.filter(({ source }) => source === 'entropyFirst');
+  it('adjusts p over the arms of a comparison', async () => {
+    const computed = findings(await gathered(planted({ draw: 3, seeds: 30, effect: 0.4, cluster: 0 })), DRAWS).entropyFailure.filter(({ source }) => source === 'entropyFirst');
     expect(computed).toHaveLength(2);
     const ps = computed.map(({ comparisons }) => comparisons[0]?.p ?? NaN);
     const adjusted = computed.map(({ comparisons }) => comparisons[0]?.adjustedP ?? NaN);
     expect(Math.min(...adjusted)).toBeCloseTo(Math.min(1, 2 * Math.min(...ps)), 12);
   });
 
-  it('says too few below five failures, five passes or five seeds, and gives neither p nor interval', () => {
-    const fourSeeds = first(planted({ draw: 1, seeds: 4, effect: 1, cluster: 0 }));
+  it('says too few below five failures, five passes or five seeds, and gives neither p nor interval', async () => {
+    const fourSeeds = await first(planted({ draw: 1, seeds: 4, effect: 1, cluster: 0 }));
     expect(fourSeeds).toMatchObject({ state: 'tooFew', seeds: 4, p: null, interval: null, adjustedP: null });
     expect(fourSeeds.auroc).not.toBeNull();
     const fourFailures = oneArm({
@@ -88,25 +90,25 @@ describe('entropy against failure', () => {
       seeds: Array.from({ length: 30 }, (_, seed) => seed),
       change: (cell) => ({ ...cell, needle: needleNumbers({ exactMatch: cell.seed >= 4 }) }),
     });
-    expect(first(fourFailures)).toMatchObject({ state: 'tooFew', failures: 4, passes: 26, seeds: 30 });
-    const all = first(oneArm({ change: (cell) => ({ ...cell, needle: needleNumbers({}) }) }));
+    expect(await first(fourFailures)).toMatchObject({ state: 'tooFew', failures: 4, passes: 26, seeds: 30 });
+    const all = await first(oneArm({ change: (cell) => ({ ...cell, needle: needleNumbers({}) }) }));
     expect(all).toMatchObject({ state: 'tooFew', failures: 0, passes: 0, pairs: 0, auroc: null });
   });
 
-  it('leaves out cells that refinement chose, and takes those of the audit', () => {
+  it('leaves out cells that refinement chose, and takes those of the audit', async () => {
     const rows = planted({ draw: 1, seeds: 10, effect: 1, cluster: 0 });
-    const count = (origin: NeedleCellRow['origin']) => findings({ ...rows, cells: rows.cells.map((cell) => (cell.contextTokens === 512 ? { ...cell, origin } : cell)) }, DRAWS).entropyFailure[0]?.cells;
-    expect([count('grid'), count('audit'), count('refine')]).toEqual([90, 90, 60]);
+    const count = async (origin: NeedleCellRow['origin']) => findings(await gathered({ ...rows, cells: rows.cells.map((cell) => (cell.contextTokens === 512 ? { ...cell, origin } : cell)) }), DRAWS).entropyFailure[0]?.cells;
+    expect([await count('grid'), await count('audit'), await count('refine')]).toEqual([90, 90, 60]);
   });
 
-  it('is told of entropy too where every cell generated text, and of entropyFirst alone where one did not', () => {
-    const sources = (rows: SweepRows) => [...new Set(findings(rows, DRAWS).entropyFailure.map(({ source }) => source))];
-    expect(sources(oneArm())).toEqual(['entropyFirst', 'entropy']);
-    expect(sources(everyState())).toEqual(['entropyFirst']);
+  it('is told of entropy too where every cell generated text, and of entropyFirst alone where one did not', async () => {
+    const sources = async (rows: SweepRows) => [...new Set(findings(await gathered(rows), DRAWS).entropyFailure.map(({ source }) => source))];
+    expect(await sources(oneArm())).toEqual(['entropyFirst', 'entropy']);
+    expect(await sources(everyState())).toEqual(['entropyFirst']);
   });
 
-  it('is shown by length and by depth: parts of the same pairs', () => {
-    const [found] = findings(planted({ draw: 2, seeds: 20, effect: 1, cluster: 0 }), DRAWS).entropyFailure;
+  it('is shown by length and by depth: parts of the same pairs', async () => {
+    const [found] = findings(await gathered(planted({ draw: 2, seeds: 20, effect: 1, cluster: 0 })), DRAWS).entropyFailure;
     const pairs = (parts: readonly { readonly pairs: number }[] | undefined) => parts?.reduce((sum, part) => sum + part.pairs, 0);
     expect(found?.byLength.map(({ at }) => at)).toEqual([128, 256, 512]);
     expect(found?.byDepth.map(({ at }) => at)).toEqual([0, 0.5, 1]);
@@ -146,28 +148,29 @@ function withPatterns(divergenceOf: (arm: ArmRow, index: number) => number): Swe
 describe('attention pattern against reach', () => {
   const reachOf = (arm: ArmRow): number => Math.log2((arm.continualPretrainContextTokens ?? 64) / 64) / 5;
 
-  it('has a planted order of arms, at the trained length, without the reference and without a p', () => {
-    const [found] = findings(withPatterns((arm, index) => (index === 0 ? 0 : 0.9 - 0.8 * reachOf(arm))), DRAWS).patternReach;
+  it('has a planted order of arms, at the trained length, without the reference and without a p', async () => {
+    const [found] = findings(await gathered(withPatterns((arm, index) => (index === 0 ? 0 : 0.9 - 0.8 * reachOf(arm)))), DRAWS).patternReach;
     expect(found).toMatchObject({ contextTokens: 128, isTrainedLength: true, ofHeads: false, n: 9, reference: 'none at 128' });
     expect(found?.points.filter(({ isReference }) => isReference).map(({ arm, divergence }) => [arm.methodLabel, divergence])).toEqual([['none', 0]]);
     expect(found?.rankCorrelation).toBeLessThan(-0.7);
     expect(found).not.toHaveProperty('p');
   });
 
-  it('has none where none was planted', () => {
-    const correlations = Array.from({ length: 20 }, (_, draw) => {
+  it('has none where none was planted', async () => {
+    const sweeps = await Promise.all(Array.from({ length: 20 }, (_, draw) => {
       const random = randomStream('patterns', draw);
-      return findings(withPatterns((_arm, index) => (index === 0 ? 0 : random.fraction())), DRAWS).patternReach[0]?.rankCorrelation ?? 0;
-    });
+      return gathered(withPatterns((_arm, index) => (index === 0 ? 0 : random.fraction())));
+    }));
+    const correlations = sweeps.map((rows) => findings(rows, DRAWS).patternReach[0]?.rankCorrelation ?? 0);
     expect(Math.abs(correlations.reduce((sum, value) => sum + value, 0) / correlations.length)).toBeLessThan(0.25);
     expect(correlations.filter((value) => value < -0.7).length).toBeLessThan(3);
   });
 
-  it('is told of few arms without a correlation, and of none where no arm has both tasks', () => {
+  it('is told of few arms without a correlation, and of none where no arm has both tasks', async () => {
     const rows = withPatterns((_arm, index) => index / 10);
     const four = new Set<string>(rows.arms.slice(0, 5).map(({ id: arm }) => arm));
-    expect(findings({ ...rows, cells: rows.cells.filter(({ taskKind, armId }) => taskKind === 'needle' || four.has(armId)) }, DRAWS).patternReach[0]).toMatchObject({ n: 4, rankCorrelation: null });
-    expect(findings({ ...rows, cells: rows.cells.filter(({ taskKind }) => taskKind === 'attention') }, DRAWS).patternReach).toEqual([]);
+    expect(findings(await gathered({ ...rows, cells: rows.cells.filter(({ taskKind, armId }) => taskKind === 'needle' || four.has(armId)) }), DRAWS).patternReach[0]).toMatchObject({ n: 4, rankCorrelation: null });
+    expect(findings(await gathered({ ...rows, cells: rows.cells.filter(({ taskKind }) => taskKind === 'attention') }), DRAWS).patternReach).toEqual([]);
   });
 });
 
@@ -197,8 +200,8 @@ function pretrained({ effect, seeds, tokens = [1000, 1000], evaluationSeeds = 10
 }
 
 describe('continual-pretrain length against entropy and reach', () => {
-  it('finds a planted difference at equal tokens, labelled evaluation noise where there is one training run', () => {
-    const [found, ...more] = findings(pretrained({ effect: -0.5, seeds: [1] }), DRAWS).pretrainLength;
+  it('finds a planted difference at equal tokens, labelled evaluation noise where there is one training run', async () => {
+    const [found, ...more] = findings(await gathered(pretrained({ effect: -0.5, seeds: [1] })), DRAWS).pretrainLength;
     expect(more).toEqual([]);
     expect(found).toMatchObject({ methodLabel: 'ntk 8', shorterTokens: 256, longerTokens: 1024, tokens: 'equal', spread: 'evaluationOnly', seeds: 10, source: 'entropy' });
     expect(found?.overall?.difference).toBeCloseTo(-0.5, 1);
@@ -207,14 +210,14 @@ describe('continual-pretrain length against entropy and reach', () => {
     expect([found?.shorter[0]?.reach?.contextTokens, found?.longer[0]?.reach?.contextTokens]).toEqual([256, 1024]);
   });
 
-  it('finds none where none was planted', () => {
-    const interval = findings(pretrained({ effect: 0, seeds: [1] }), DRAWS).pretrainLength[0]?.overall?.interval;
+  it('finds none where none was planted', async () => {
+    const interval = findings(await gathered(pretrained({ effect: 0, seeds: [1] })), DRAWS).pretrainLength[0]?.overall?.interval;
     expect(interval?.low).toBeLessThan(0.005);
     expect(interval?.high).toBeGreaterThan(-0.005);
   });
 
-  it('spans training seeds where there are several runs from one base', () => {
-    const found = findings(pretrained({ effect: -0.5, seeds: [1, 2, 3] }), DRAWS).pretrainLength;
+  it('spans training seeds where there are several runs from one base', async () => {
+    const found = findings(await gathered(pretrained({ effect: -0.5, seeds: [1, 2, 3] })), DRAWS).pretrainLength;
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({ spread: 'trainingSeeds', seeds: 3 });
     expect([found[0]?.shorter.length, found[0]?.longer.length]).toEqual([3, 3]);
@@ -222,29 +225,29 @@ describe('continual-pretrain length against entropy and reach', () => {
     expect(found[0]?.overall?.interval?.high).toBeGreaterThanOrEqual(found[0]?.overall?.difference ?? NaN);
   });
 
-  it('compares run by run where checkpoints do not say their training seed', () => {
-    const found = findings(pretrained({ effect: -0.5, seeds: [null, null] }), DRAWS).pretrainLength;
+  it('compares run by run where checkpoints do not say their training seed', async () => {
+    const found = findings(await gathered(pretrained({ effect: -0.5, seeds: [null, null] })), DRAWS).pretrainLength;
     expect(found.map(({ spread, shorter }) => [spread, shorter.length])).toEqual([['evaluationOnly', 1], ['evaluationOnly', 1]]);
   });
 
-  it('says whether tokens were equal, unequal or not told', () => {
-    const tokens = (told: readonly (number | null)[]) => findings(pretrained({ effect: 0, seeds: [1], tokens: told }), DRAWS).pretrainLength[0]?.tokens;
-    expect([tokens([1000, 1049]), tokens([1000, 2000]), tokens([1000, null])]).toEqual(['equal', 'unequal', 'unknown']);
+  it('says whether tokens were equal, unequal or not told', async () => {
+    const tokens = async (told: readonly (number | null)[]) => findings(await gathered(pretrained({ effect: 0, seeds: [1], tokens: told })), DRAWS).pretrainLength[0]?.tokens;
+    expect([await tokens([1000, 1049]), await tokens([1000, 2000]), await tokens([1000, null])]).toEqual(['equal', 'unequal', 'unknown']);
   });
 
-  it('has no interval of fewer than five evaluation seeds', () => {
-    expect(findings(pretrained({ effect: 0, seeds: [1], evaluationSeeds: 4 }), DRAWS).pretrainLength[0]?.overall).toMatchObject({ interval: null });
+  it('has no interval of fewer than five evaluation seeds', async () => {
+    expect(findings(await gathered(pretrained({ effect: 0, seeds: [1], evaluationSeeds: 4 })), DRAWS).pretrainLength[0]?.overall).toMatchObject({ interval: null });
   });
 });
 
 describe('caveats', () => {
-  const named = (rows: SweepRows) => findings(rows, DRAWS).caveats.map(({ caveat }) => caveat);
+  const named = async (rows: SweepRows) => findings(await gathered(rows), DRAWS).caveats.map(({ caveat }) => caveat);
   const quiet = oneArm({ contexts: [128], seeds: Array.from({ length: 10 }, (_, seed) => seed), change: (cell) => ({ ...cell, needle: needleNumbers({}) }) });
   const plain = { ...quiet, arms: quiet.arms.map((arm) => ({ ...arm, logitScale: 1 })) };
 
-  it('are none where none applies, and none of an empty sweep', () => {
-    expect(named(plain)).toEqual([]);
-    expect(named(noCells())).toEqual([]);
+  it('are none where none applies, and none of an empty sweep', async () => {
+    expect(await named(plain)).toEqual([]);
+    expect(await named(noCells())).toEqual([]);
   });
 
   it.each<[string, SweepRows]>([
@@ -256,9 +259,9 @@ describe('caveats', () => {
     ['mixedFingerprints', { ...plain, cells: plain.cells.map((cell, at) => ({ ...cell, measured: cell.measured === null ? null : { ...cell.measured, fingerprint: at === 0 ? 'one' : 'other' } })) }],
     ['refined', { ...plain, cells: plain.cells.map((cell, at) => ({ ...cell, origin: at === 0 ? 'refine' : 'grid' })) }],
     ['missing', { ...plain, cells: plain.cells.map((cell, at) => (at === 0 ? { ...cell, state: 'planned' as const, needle: null } : cell)) }],
-  ])('has %s alone where that is all', (caveat, rows) => expect(named(rows)).toEqual([caveat]));
+  ])('has %s alone where that is all', async (caveat, rows) => expect(await named(rows)).toEqual([caveat]));
 });
 
-it('the findings of nothing are nothing', () => {
-  for (const rows of [noCells(), nothingMeasured()]) expect(findings(rows, DRAWS)).toMatchObject({ patternReach: [], entropyFailure: [], pretrainLength: [] });
+it('the findings of nothing are nothing', async () => {
+  for (const rows of [noCells(), nothingMeasured()]) expect(findings(await gathered(rows), DRAWS)).toMatchObject({ patternReach: [], entropyFailure: [], pretrainLength: [] });
 });

@@ -5,9 +5,10 @@ import { renderHtml } from '../../report/html/report.js';
 import { hex, recallColour } from '../../report/recallColours.js';
 import { everyState, hugeSweep, needleNumbers, noCells, nothingMeasured, oneArm, tenArms } from './fixtures.js';
 import type { SweepRows } from '../../domain/rows.js';
+import { gathered } from './source.js';
 
 const svgOf = async (rows: SweepRows): Promise<string> => {
-  const [grid] = armGrids(rows);
+  const [grid] = armGrids(await gathered(rows));
   if (grid === undefined) throw new Error('the fixture has no grid');
   return (await figureSvg(grid, 'figure-0', grid.arm.label)).text;
 };
@@ -72,14 +73,14 @@ describe('a heat map as SVG', () => {
 
 describe('the HTML report', () => {
   it('loads nothing and runs nothing', async () => {
-    const html = await renderHtml(tenArms());
+    const html = await renderHtml(await gathered(tenArms()));
     expect(html).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
     expect(html).not.toMatch(/<script|<link|<img|\bsrc=|@import|\son\w+=/i);
     expect(html.match(/https?:\/\/[^"\s<]+/g)?.filter((address) => !address.startsWith('http://www.w3.org/')) ?? []).toEqual([]);
   });
 
   it('has a figure with its numbers as a table for every arm, and no id twice', async () => {
-    const html = await renderHtml(tenArms());
+    const html = await renderHtml(await gathered(tenArms()));
     expect(html.match(/<figure id="arm-\d+"/g)).toHaveLength(10);
     const figures = html.match(/<figure [^]*?<\/figure>/g) ?? [];
     expect(figures.filter((figure) => !/<svg [^>]*role="img"/.test(figure))).toEqual([]);
@@ -93,11 +94,11 @@ describe('the HTML report', () => {
   it('escapes what specs and workers wrote', async () => {
     const rows = everyState();
     const attack = '"><script>alert(1)</script>';
-    const html = await renderHtml({
+    const html = await renderHtml(await gathered({
       ...rows,
       spec: { name: attack, description: attack },
       arms: rows.arms.map((arm) => ({ ...arm, label: attack, model: attack })),
-    });
+    }));
     expect(html).not.toContain('<script');
     expect(html).not.toContain('<b>slot died');
     expect(html).toContain('&lt;b&gt;slot died&lt;/b&gt;');
@@ -106,24 +107,39 @@ describe('the HTML report', () => {
 
   it('says what was run, on what, how it ended and what has no numbers', async () => {
     const rows = everyState();
-    const html = await renderHtml({ ...rows, state: 'incomplete' });
+    const html = await renderHtml(await gathered({ ...rows, state: 'incomplete' }));
     for (const text of ['revision 1', 'incomplete: ', rows.planDigest, 'onnxruntime 1.30.0', 'fixture CPU/', '10 infeasible', 'contextTokens:', '10 cells infeasible: needs 3.1 GB']) {
       expect(html).toContain(text);
     }
   });
 
   it('is the same for the same rows', async () => {
-    const [first, second] = [await renderHtml(tenArms()), await renderHtml(tenArms())];
+    const [first, second] = [await renderHtml(await gathered(tenArms())), await renderHtml(await gathered(tenArms()))];
     expect(first === second).toBe(true);
   });
 
   it('is whole where nothing is measured and where there are no cells', async () => {
-    for (const rows of [nothingMeasured(), noCells()]) expect(await renderHtml(rows)).toMatch(/<\/html>\n$/);
+    for (const rows of [nothingMeasured(), noCells()]) expect(await renderHtml(await gathered(rows))).toMatch(/<\/html>\n$/);
+  });
+
+  it('shows every figure as one image: its parts have no roles of their own', async () => {
+    expect(await renderHtml(await gathered(tenArms()))).not.toMatch(/<g [^>]*(?:role|aria-label|aria-roledescription)=/);
+  });
+
+  it('cuts no label of an arm in legends and on axes', async () => {
+    const rows = tenArms({ seeds: [1, 2, 3, 4, 5, 6] });
+    const label = 'dynamic-ntk 16, continued at 131072';
+    const html = await renderHtml(await gathered({ ...rows, arms: rows.arms.map((arm) => ({ ...arm, label: `${arm.ordinal} ${label}`.slice(0, label.length) })) }));
+    expect(html).not.toContain('…');
+  });
+
+  it('turns no paper for tables that fit on it upright', async () => {
+    expect(await renderHtml(await gathered(tenArms()))).not.toContain('<table class="wide">');
   });
 
   it('has headings in order and links to its sections', async () => {
     for (const rows of [tenArms(), noCells(), nothingMeasured()]) {
-      const html = await renderHtml(rows);
+      const html = await renderHtml(await gathered(rows));
       const levels = [...html.matchAll(/<h([1-6])>/g)].map(([, level]) => Number(level));
       expect(levels[0]).toBe(1);
       expect(levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1)).toEqual([]);
@@ -134,23 +150,26 @@ describe('the HTML report', () => {
   });
 
   it('says what the paper leaves open, and names weights and prompts by digest', async () => {
-    const html = await renderHtml(tenArms());
+    const html = await renderHtml(await gathered(tenArms()));
     expect(html).toContain('leave open, and what this sweep chose');
     expect(html).toContain('Digests of weights, prompts and documents');
     for (const { weightsId } of tenArms().arms) expect(html).toContain(weightsId);
   });
 
   it('tells the findings in sentences, with caveats, and says too few where that is so', async () => {
-    const html = await renderHtml(tenArms());
+    const html = await renderHtml(await gathered(tenArms()));
     for (const text of ['Finding 1', 'Not asked: it needs an attention task', 'Finding 2', 'too few in all 10 arms', 'Finding 3', 'evaluation noise only', 'tokens not told by the checkpoints', 'random seed 1', 'fewer than 10, intervals by seed']) expect(html).toContain(text);
   });
 
   it('renders 100 arms of 400 cells within seconds, in less than 10 MB, and says how many maps it leaves out', async () => {
     const rows = hugeSweep();
     const started = performance.now();
-    const html = await renderHtml(rows);
+    const html = await renderHtml(await gathered(rows));
     console.log(`100 arms x 40 x 10 as HTML: ${((performance.now() - started) / 1000).toFixed(1)} s, ${(html.length / 1e6).toFixed(1)} MB`);
     expect(html.length).toBeLessThan(10e6);
+    // Tables of forty lengths are printed across.
+    expect(html).toMatch(/<table class="wide"><caption>Mean entropy \(passed/);
+    expect(html).toMatch(/<table><caption>Every arm/);
     const drawn = html.match(/<figure id="arm-\d+"/g)?.length ?? 0;
     expect(drawn).toBeGreaterThan(20);
     expect(html).toContain(`Left out to keep the page small: ${100 - drawn} more heat maps`);

@@ -9,7 +9,7 @@ import { renderHtml } from '../../report/html/report.js';
 import { reportJson } from '../../report/json.js';
 import { perplexityCharts } from '../../report/perplexityCurves.js';
 import { renderTerminal } from '../../report/terminal/report.js';
-import { exportObjects, exportText, sourceOf } from './exportSource.js';
+import { exportObjects, exportText, gathered, sourceOf } from './source.js';
 import { oneArm, tenArms } from './fixtures.js';
 
 /** Every loss ln 8, then ln 2 from position 100 on: perplexity 8 up to 100 tokens, lower beyond. */
@@ -81,8 +81,8 @@ const style = { columns: 80, color: 'none', ascii: false } as const;
 const expected = (length: number): number => Math.exp(Array.from({ length: length - 1 }, (_, index) => lossAt(index + 1)).reduce((sum, loss) => sum + loss, 0) / (length - 1));
 
 describe('perplexity by context length', () => {
-  it('is derived from the longest cells for every length of the task', () => {
-    const [chart] = perplexityCharts(perplexityRows());
+  it('is derived from the longest cells for every length of the task', async () => {
+    const [chart] = perplexityCharts(await gathered(perplexityRows()));
     const points = chart?.curves[0]?.points ?? [];
     expect(points.map(({ contextTokens }) => contextTokens)).toEqual([64, 128, 512]);
     points.forEach((point) => {
@@ -97,30 +97,30 @@ describe('perplexity by context length', () => {
     );
   });
 
-  it('is never taken from another length where a length has cells of its own', () => {
+  it('is never taken from another length where a length has cells of its own', async () => {
     const rows = perplexityRows({ lengths: () => [64, 128, 512], change: (cell) => (cell.contextTokens === 128 ? failed(cell) : cell) });
-    const points = perplexityCharts(rows)[0]?.curves[0]?.points ?? [];
+    const points = perplexityCharts(await gathered(rows))[0]?.curves[0]?.points ?? [];
     expect(points.map(({ perplexity, missing }) => [perplexity === null, missing])).toEqual([[false, 0], [true, 3], [false, 0]]);
   });
 
-  it('leaves out a document without numbers and says so', () => {
+  it('leaves out a document without numbers and says so', async () => {
     const rows = perplexityRows({ change: (cell) => (cell.document === 'doc-b' ? failed(cell) : cell) });
-    expect(perplexityCharts(rows)[0]?.curves[0]?.points.map(({ missing, losses }) => [missing, losses.tokenCount])).toEqual([[1, 126], [1, 254], [1, 1022]]);
-    const text = renderTerminal(rows, style);
+    expect(perplexityCharts(await gathered(rows))[0]?.curves[0]?.points.map(({ missing, losses }) => [missing, losses.tokenCount])).toEqual([[1, 126], [1, 254], [1, 1022]]);
+    const text = renderTerminal(await gathered(rows), style);
     expect(text).toContain(`${expected(64).toPrecision(4)}*`);
     expect(text).toContain('* some documents have no numbers.');
     expect(text).toContain('1 cell failed: DOCUMENT_MISMATCH: another text');
   });
 
-  it('of sliding windows counts each token once, at its own length only', () => {
+  it('of sliding windows counts each token once, at its own length only', async () => {
     const rows = perplexityRows({ windows: { kind: 'sliding', strideTokens: 64, maximumWindows: 2 }, contexts: [128, 512], lengths: () => [128, 512] });
-    expect(perplexityCharts(rows)[0]?.curves[0]?.points.map(({ losses }) => losses.tokenCount)).toEqual([3 * (127 + 64), 3 * (511 + 64)]);
+    expect(perplexityCharts(await gathered(rows))[0]?.curves[0]?.points.map(({ losses }) => losses.tokenCount)).toEqual([3 * (127 + 64), 3 * (511 + 64)]);
   });
 });
 
 describe('the terminal', () => {
-  it('has a table of arms by lengths, and one of bits per byte', () => {
-    const lines = renderTerminal(perplexityRows(), style).split('\n').slice(2);
+  it('has a table of arms by lengths, and one of bits per byte', async () => {
+    const lines = renderTerminal(await gathered(perplexityRows()), style).split('\n').slice(2);
     expect(lines).toEqual([
       'Perplexity: 3 documents, weighted by token; the first tokens of each document,',
       'one window',
@@ -133,9 +133,9 @@ describe('the terminal', () => {
     ]);
   });
 
-  it('keeps to its width with many lengths, and says how many are left out', () => {
+  it('keeps to its width with many lengths, and says how many are left out', async () => {
     const contexts = Array.from({ length: 64 }, (_, index) => 64 * (index + 1));
-    const lines = renderTerminal(perplexityRows({ rows: tenArms(), contexts, bytes: false }), style).split('\n');
+    const lines = renderTerminal(await gathered(perplexityRows({ rows: tenArms(), contexts, bytes: false })), style).split('\n');
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
     const head = lines.find((line) => line.startsWith('perplexity ')) ?? '';
     expect(head).toMatch(/ 64 .* 4096$/);
@@ -146,7 +146,7 @@ describe('the terminal', () => {
 
 describe('the HTML report', () => {
   it('has a chart with a line an arm on a logarithmic axis, and the numbers as tables', async () => {
-    const page = await renderHtml(perplexityRows({ rows: tenArms(), change: (cell, arm) => (arm === 0 ? { ...cell, perplexity: measured(512, [0], true) } : cell) }));
+    const page = await renderHtml(await gathered(perplexityRows({ rows: tenArms(), change: (cell, arm) => (arm === 0 ? { ...cell, perplexity: measured(512, [0], true) } : cell) })));
     expect(page).toContain('<h2>Perplexity</h2>');
     expect(page).not.toContain('<h2>Needle in a haystack</h2>');
     expect(page).not.toContain('This sweep has no cells.');
@@ -157,9 +157,9 @@ describe('the HTML report', () => {
   });
 
   it('is drawn where nothing is measured yet', async () => {
-    const page = await renderHtml(perplexityRows({ change: (cell) => ({ ...failed(cell), state: 'planned', reason: null }) }));
+    const page = await renderHtml(await gathered(perplexityRows({ change: (cell) => ({ ...failed(cell), state: 'planned', reason: null }) })));
     expect(page).toContain('Nothing is measured yet.');
-    expect(renderTerminal(perplexityRows({ change: failed }), style)).toMatch(/yarn 8, continued at 512 +- +- +-/);
+    expect(renderTerminal(await gathered(perplexityRows({ change: failed })), style)).toMatch(/yarn 8, continued at 512 +- +- +-/);
   });
 });
 
@@ -182,8 +182,8 @@ describe('exports', () => {
     expect(head.split(',')).toEqual(TABLES.perplexity.columns.map(({ name }) => name));
   });
 
-  it('as JSON have points and buckets of each arm', () => {
-    const [chart] = reportJson(perplexityRows()).perplexity;
+  it('as JSON have points and buckets of each arm', async () => {
+    const [chart] = reportJson(await gathered(perplexityRows())).perplexity;
     expect(chart).toMatchObject({ task: 0, windows: { kind: 'first' }, lastTokens: 16 });
     expect(chart?.arms[0]?.points.map(({ contextTokens, tokenCount, documents }) => [contextTokens, tokenCount, documents.length])).toEqual([[64, 189, 3], [128, 381, 3], [512, 1533, 3]]);
     expect(chart?.arms[0]?.buckets).toHaveLength(9);

@@ -7,6 +7,7 @@ import { renderHtml } from '../../report/html/report.js';
 import { reportJson } from '../../report/json.js';
 import { renderTerminal } from '../../report/terminal/report.js';
 import { oneArm } from './fixtures.js';
+import { gathered } from './source.js';
 
 const STYLE = { columns: 80, color: 'none', ascii: false } as const;
 
@@ -43,12 +44,12 @@ function refined(frontiers: readonly Frontier[] = [FOUND]): SweepRows {
 }
 
 describe('a refined sweep in reports', () => {
-  it('has heat maps, recalls and reach of its grid alone', () => {
-    expect(armGrids(refined())).toEqual(armGrids(oneArm()));
+  it('has heat maps, recalls and reach of its grid alone', async () => {
+    expect(armGrids(await gathered(refined()))).toEqual(armGrids(await gathered(oneArm())));
   });
 
-  it('tells each frontier with what it took, and marks verdicts that stay uncertain', () => {
-    const text = renderTerminal(refined(), STYLE);
+  it('tells each frontier with what it took, and marks verdicts that stay uncertain', async () => {
+    const text = renderTerminal(await gathered(refined()), STYLE);
     expect(text).toMatch(/arm +frontier +pass +fail +audit +cells/);
     expect(text).toMatch(/608-640\? +75\/80 +70\/80 +4\/5, 1\/9 +1,274 of 5,040/);
     const joined = text.replaceAll('\n', ' ');
@@ -56,14 +57,14 @@ describe('a refined sweep in reports', () => {
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it('names the end that there is, the depth, and what is not as it should be', () => {
+  it('names the end that there is, the depth, and what is not as it should be', async () => {
     const text = renderTerminal(
-      refined([
+      await gathered(refined([
         { ...FOUND, depth: 0, fails: null },
         { ...FOUND, depth: 0.5, passes: null },
         { ...FOUND, depth: 1, state: 'limited', passesAgain: [tested(2048, 9, 10, false)] },
         { ...FOUND, depth: 0.25, state: 'unmeasured', passes: null, fails: null },
-      ]),
+      ])),
       STYLE,
     );
     expect(text).toMatch(/ 0 +> 608 +75\/80 +- /);
@@ -73,17 +74,17 @@ describe('a refined sweep in reports', () => {
   });
 
   it('has a section in the HTML report with every length that was looked at, and none where nothing is refined', async () => {
-    const page = await renderHtml(refined());
+    const page = await renderHtml(await gathered(refined()));
     expect(page).toContain('<h2>Frontiers</h2>');
     expect(page).toContain('608-640?');
     expect(page).toContain('75/80 50-75 %');
     expect(page).toContain('Every length that was looked at');
-    expect(await renderHtml(oneArm())).not.toContain('Frontiers');
-    expect(renderTerminal(oneArm(), STYLE)).not.toContain('rontier');
+    expect(await renderHtml(await gathered(oneArm()))).not.toContain('Frontiers');
+    expect(renderTerminal(await gathered(oneArm()), STYLE)).not.toContain('rontier');
   });
 
-  it('has its frontiers in the JSON as the store has them', () => {
-    expect(reportJson(refined()).refinement).toEqual(refined().refinement);
-    expect(reportJson(oneArm()).refinement).toBeNull();
+  it('has its frontiers in the JSON as the store has them', async () => {
+    expect(reportJson(await gathered(refined())).refinement).toEqual(refined().refinement);
+    expect(reportJson(await gathered(oneArm())).refinement).toBeNull();
   });
 });
