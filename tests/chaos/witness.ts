@@ -104,7 +104,7 @@ export const testimony = (url: string): Promise<Testimony> =>
           SELECT sweep_id, arm_id, device_class, s.state, count(*) AS shards, sum(cost_prompt_tokens) AS tokens
           FROM shards h CROSS JOIN LATERAL unnest(ARRAY['planned', CASE WHEN h.state NOT IN ('planned', 'leased') THEN h.state END]::shard_state[]) AS s(state)
           WHERE s.state IS NOT NULL GROUP BY 1, 2, 3, 4) c USING (sweep_id, arm_id, device_class, state)
-        WHERE (t.shards, t.prompt_tokens) IS DISTINCT FROM (c.shards::int, c.tokens::bigint)`),
+        WHERE coalesce(t.shards, 0) <> coalesce(c.shards, 0) OR coalesce(t.prompt_tokens, 0) <> coalesce(c.tokens, 0)`),
     };
   });
 
