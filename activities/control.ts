@@ -40,8 +40,9 @@ export function controlActivities({ store, executions }: ControlPorts) {
     failShard: (input: { shard: ShardId; code: string; reason: string; attempts: number }): Promise<void> =>
       asFailure(() => store.failShard(input.shard, input.code, input.reason, input.attempts)),
 
-    finishSweep: (input: { sweep: SweepId; state: SweepEndState | null; reason: string | null }): Promise<SweepEndState> =>
-      asFailure(() => store.finishSweep(input.sweep, input.state, input.reason)),
+    /** @param input state null: where its cells put it. @returns null where there is more to compute: then it goes on */
+    finishSweep: (input: { sweep: SweepId; state: SweepEndState | null; reason: string | null }): Promise<SweepEndState | null> =>
+      asFailure(() => (input.state === null ? store.settleSweep(input.sweep) : store.finishSweep(input.sweep, input.state, input.reason))),
   };
 }
 

@@ -8,6 +8,7 @@ import { classProvider, parseDevice } from '../domain/device.js';
 import { RopesweepError } from '../domain/errors.js';
 import type { CellKey, SweepId } from '../domain/ids.js';
 import type { Plan, PlanClasses, PlannedCell } from '../domain/plan.js';
+import type { SweepStatus } from '../domain/ports.js';
 import type { CellState, SweepEndState } from '../domain/states.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
 import { openConnections, type Connections, type TemporalServerInfo } from '../infra/connections.js';
@@ -200,9 +201,14 @@ async function compute({ sweepFile: { spec }, plan, refining, revision, connecti
     try {
       await workflows.start(plan.sweep);
       display.emit({ event: 'started', sweep: plan.sweep, revision, temporalUi: workflows.uiUrl(plan.sweep) });
-      // Refinement goes on in rounds: what its searches want next depends on what was measured.
+      // What the searches of a refinement want next depends on what was measured: each goes on as soon as it can.
+      const between = async (status: SweepStatus): Promise<void> => {
+        if (!(await refining.goOnMeanwhile(status))) return;
+        // A sweep that is not told finds them when it has nothing else to do.
+        await workflows.start(plan.sweep).catch(() => undefined);
+      };
       for (;;) {
-        const watched = watch({ store, sweep: plan.sweep, workflows, display, stop, connections });
+        const watched = watch({ store, sweep: plan.sweep, workflows, display, stop, connections, between });
         const ended = await Promise.race([watched, connections.failed, ...(worker === null ? [] : [worker.failed])]);
         if (!(await refining.goOn(ended))) return ended;
         await workflows.start(plan.sweep);

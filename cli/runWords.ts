@@ -20,7 +20,7 @@ export function runWords(event: RunEvent): string | null {
       return `${head}${beside.length > 0 ? ` (${beside.join(', ')})` : ''}${known}`;
     }
     case 'extended':
-      return pc.dim(`refinement, round ${String(event.round)}: ${plural(event.cells, 'cell')} more`);
+      return pc.dim(`refinement: ${plural(event.cells, 'cell')} more`);
     case 'attached':
       return event.runs === event.sweep
         ? `another process (pid ${String(event.pid)}) runs this sweep: attached to it`

@@ -36,9 +36,11 @@ export interface Watched {
   readonly display: RunDisplay;
   readonly stop: AbortSignal;
   readonly connections: Connections;
+  /** Called after each look at a sweep that has not ended; while the store is away it is given up until the next. */
+  readonly between?: (status: SweepStatus) => Promise<void>;
 }
 
-export async function watch({ store, sweep, workflows, display, stop, connections }: Watched): Promise<SweepEndState> {
+export async function watch({ store, sweep, workflows, display, stop, connections, between }: Watched): Promise<SweepEndState> {
   const meter = new RateMeter();
   let unattended: Unattended = { queues: '', said: false };
   for (let looks = 1; !stop.aborted; looks += 1) {
@@ -49,6 +51,7 @@ export async function watch({ store, sweep, workflows, display, stop, connection
         await workflows?.ended(sweep, CLOSE_MS);
         return status.state;
       }
+      await unlessLost(async () => between?.(status));
     }
     if (connections.ownerGone()) throw new OwnerGone(connections);
     if (looks % ASK_TEMPORAL_EVERY === 0 && (await workflows?.running(sweep)) === false) {
@@ -81,9 +84,11 @@ function sayUnattended(polledByNone: readonly string[], display: RunDisplay, bef
 }
 
 /** null while the store is away: its supervisor brings it back. */
-async function look(store: Store, sweep: SweepId): Promise<SweepStatus | null> {
+const look = (store: Store, sweep: SweepId): Promise<SweepStatus | null> => unlessLost(() => store.status(sweep));
+
+async function unlessLost<Result>(work: () => Promise<Result>): Promise<Result | null> {
   try {
-    return await store.status(sweep);
+    return await work();
   } catch (error) {
     if (error instanceof RopesweepError && error.code === 'STORE_LOST') return null;
     throw error;

@@ -249,6 +249,8 @@ export interface Store {
   failShard(shard: ShardId, code: string, reason: string, attempts: number): Promise<void>;
   /** Done or incomplete by the cells' states, unless `state` says stopped or cancelled. */
   finishSweep(sweep: SweepId, state: SweepEndState | null, reason?: string | null): Promise<SweepEndState>;
+  /** The same for a sweep whose backlog is empty; null where somebody added cells to compute meanwhile: then it goes on. */
+  settleSweep(sweep: SweepId): Promise<SweepEndState | null>;
   /**
    * What a person wants of a sweep.
    * @throws RopesweepError SWEEP_UNKNOWN, or SWEEP_STATE where the sweep's state does not allow it

@@ -111,6 +111,12 @@ function spentBudget({ spec: { failureBudget }, failed, total }: ControlRow): st
 const PARTICIPLES = { pause: 'paused', resume: 'resumed', stop: 'stopped', cancel: 'cancelled' } as const;
 const WISHED: Readonly<Record<'pause' | 'resume' | 'stop' | 'cancel', SweepState>> = { pause: 'paused', resume: 'running', stop: 'stopping', cancel: 'cancelling' };
 
+const MENDS = {
+  ended: 'Resume it, or run its file again.',
+  stopping: 'Nothing new is started anyway; so that it does not end, resume it before.',
+  cancelling: 'Wait until it has ended, then resume it or run its file again.',
+} as const;
+
 /** @throws RopesweepError SWEEP_UNKNOWN, SWEEP_STATE */
 export async function steer(transaction: Client, sweep: SweepId, wish: SweepWish): Promise<Steered> {
   await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
@@ -132,7 +138,7 @@ export async function steer(transaction: Client, sweep: SweepId, wish: SweepWish
     throw new RopesweepError('SWEEP_STATE', {
       where: `sweep ${sweep}`,
       what: `it is ${before}, so it cannot be ${PARTICIPLES[wish.verb]}`,
-      mend: isEnded(before) ? 'Resume it, or run its file again.' : 'Wait until it has ended, then resume it or run its file again.',
+      mend: MENDS[isEnded(before) ? 'ended' : before === 'stopping' ? 'stopping' : 'cancelling'],
     });
   }
   await transaction.$executeRaw`UPDATE sweeps SET state = ${after}::sweep_state, reason = NULL, updated_at = now() WHERE id = ${sweep}`;

@@ -11,7 +11,7 @@ import type { NamedTable, Plan, PlanClasses, PlannedCell, PlannedShard } from '.
 import type { KnownScore } from '../domain/ports.js';
 import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
-import type { CellOrigin, CellState } from '../domain/states.js';
+import type { CellOrigin, CellState, SweepState } from '../domain/states.js';
 import { chunks } from './chunks.js';
 import { holdsFor, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
@@ -25,7 +25,7 @@ import { OPEN_SHARDS } from './transitions.js';
 export interface Extension {
   readonly plan: PlanClasses & Pick<Plan, 'sweep' | 'arms' | 'digest'>;
   readonly spec: Pick<SweepSpec, 'mixFingerprints'>;
-  /** All cells beside the grid that refinement used so far or wants next. */
+  /** Cells beside the grid that refinement used so far or wants next; those that are members already may be left out. */
   readonly cells: readonly (Extract<PlannedCell, { taskKind: 'needle' }> & { readonly origin: CellOrigin })[];
   /** Of those to compute. */
   readonly shards: readonly PlannedShard[];
@@ -34,14 +34,18 @@ export interface Extension {
   readonly refinement: Refinement;
 }
 
+/** Where a sweep takes no more: a person holds or ends it. */
+const HELD: readonly SweepState[] = ['paused', 'stopping', 'cancelling', 'stopped', 'cancelled'];
+
 /**
  * @param connection the one that the transaction runs on
- * @returns cells that new shards have now; null where another plan is the sweep's current revision: then nothing is changed
+ * @returns cells that new shards have now; null where another plan is the sweep's current revision or a person holds the sweep:
+ * then nothing is changed
  */
 export async function extendSweep(transaction: Client, connection: pg.ClientBase, extension: Extension): Promise<number | null> {
   const { plan, spec, cells, tables, refinement } = extension;
   const revision = await currentRevision(transaction, plan.sweep);
-  if (revision?.planDigest !== plan.digest) return null;
+  if (revision?.planDigest !== plan.digest || HELD.includes(await stateOf(transaction, plan.sweep))) return null;
   for (const [arm, more] of tables) if (Object.keys(more).length > 0) await addTables(transaction, plan.sweep, arm, more);
   const held = await cellsInOpenShards(transaction, plan.sweep, cells.map(({ key }) => key));
   const shards = await freshShards(transaction, extension, new Set(held.map(({ key }) => key)));
@@ -57,6 +61,10 @@ export async function extendSweep(transaction: Client, connection: pg.ClientBase
   await transaction.sweep.update({ where: { id: plan.sweep }, data: { refinement: json(refinement) } });
   await resume(transaction, plan.sweep);
   return shards.reduce((sum, { cellKeys }) => sum + cellKeys.length, 0);
+}
+
+async function stateOf(transaction: Client, sweep: SweepId): Promise<SweepState> {
+  return (await transaction.sweep.findUniqueOrThrow({ where: { id: sweep }, select: { state: true } })).state;
 }
 
 interface HeldCell {

@@ -1,6 +1,6 @@
 /**
- * How everything stands now, cheap enough to be asked every second of a sweep of a million cells: cells from counters, costs
- * from shards, and memberships only of the shards that are begun.
+ * How everything stands now, cheap enough to be asked every second of a sweep of a million cells: cells and costs from counters,
+ * shards and memberships only of what is begun.
  */
 import { groupBy } from '../domain/groupBy.js';
 import type { ArmId, ShardId, SweepId } from '../domain/ids.js';
@@ -10,6 +10,7 @@ import { isEnded, SHARD_STATES, SWEEP_END_STATES, type ShardState, type SweepSta
 import type { Client } from './database.js';
 import { holdsFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
+import { SHARE, shardWork } from './shardWork.js';
 import { SILENT_SECONDS } from './situation.js';
 
 /** Sweeps listed at most. */
@@ -28,10 +29,10 @@ export async function live(client: Client, sweep: SweepId | null): Promise<LiveV
   const [{ at }, listed, workers] = await Promise.all([clock(client), sweepRows(client, sweep), workerRows(client)]);
   const shown = sweep === null ? listed[0] : listed.find((row) => row.sweep === sweep);
   const ids = listed.filter((row) => !isEnded(row.state) || row === shown).map((row) => row.sweep);
-  const [totals, leased, speeds] = await Promise.all([shardTotals(client, ids), leasedShards(client, ids), slotSpeeds(client, ids)]);
+  const [totals, dearest, leased, speeds] = await Promise.all([shardTotals(client, ids), dearestWaiting(client, ids), leasedShards(client, ids), slotSpeeds(client, ids)]);
   const workOf = (id: SweepId): LiveWork => {
     const of = <Row extends { readonly sweep: SweepId }>(rows: readonly Row[]): Row[] => rows.filter((row) => row.sweep === id);
-    return sweepWork(of(totals), of(leased), speeds.get(id) ?? null);
+    return sweepWork(of(totals), dearest.get(id) ?? 0, of(leased), speeds.get(id) ?? null);
   };
   const sweeps = listed.map((row): LiveSweep => ({ ...row, work: ids.includes(row.sweep) ? workOf(row.sweep) : null }));
   const detail = shown === undefined ? null : await detailOf(client, { ...shown, work: workOf(shown.sweep) }, totals, leased);
@@ -101,33 +102,25 @@ interface ShardTotal extends Work {
   readonly state: ShardState;
   readonly shards: number;
   readonly recoveries: number;
-  /** FLOPs of the longest. */
-  readonly longestFlops: number;
 }
-
-/** Open shards that somebody began: part of their cells may have ended. */
-const BEGUN = Prisma.sql`(h.state = 'leased' OR h.state = 'planned' AND h.attempts > 0)`;
-/** Done by the tokens of the cells that have ended: within a shard a cell costs about what its tokens do. */
-const SHARE = Prisma.sql`coalesce(sum(context_tokens) FILTER (WHERE state <> 'planned')::float8 / sum(context_tokens), 0)`;
 
 /** In one statement, so that no shard is counted twice while it ends. Superseded shards count nowhere: others have their cells. */
 const shardTotals = (client: Client, sweeps: readonly SweepId[]) => client.$queryRaw<ShardTotal[]>`
-  WITH begun AS (
-    SELECT h.sweep_id, h.arm_id, h.state, sum(m.share * h.cost_flops) AS flops, sum(m.share * h.cost_prompt_tokens) AS tokens
-    FROM shards h CROSS JOIN LATERAL (SELECT ${SHARE} AS share FROM memberships WHERE shard_id = h.id) AS m
-    WHERE h.sweep_id = ANY (${sweeps}::text[]) AND ${BEGUN}
-    GROUP BY h.sweep_id, h.arm_id, h.state
-  ), totals AS (
-    SELECT sweep_id, arm_id, state, count(*)::int AS shards, sum(greatest(attempts - 1, 0))::int AS recoveries,
-           sum(cost_flops) AS flops, max(cost_flops) AS longest, sum(cost_prompt_tokens::float8) AS tokens
-    FROM shards WHERE sweep_id = ANY (${sweeps}::text[])
-    GROUP BY sweep_id, arm_id, state
-  )
-  SELECT t.sweep_id AS sweep, t.arm_id AS arm, t.state::text AS state, t.shards, t.recoveries, t.flops, t.tokens,
-         t.longest AS "longestFlops",
-         CASE WHEN t.state IN ('done', 'failed') THEN t.flops ELSE coalesce(b.flops, 0) END AS "doneFlops",
-         CASE WHEN t.state IN ('done', 'failed') THEN t.tokens ELSE coalesce(b.tokens, 0) END AS "doneTokens"
-  FROM totals t LEFT JOIN begun b ON (b.sweep_id, b.arm_id, b.state) = (t.sweep_id, t.arm_id, t.state)`;
+  SELECT s.id AS sweep, w.arm_id AS arm, w.state::text AS state, sum(w.shards)::int AS shards, sum(w.recoveries)::int AS recoveries,
+         sum(w.flops) AS flops, sum(w.done_flops) AS "doneFlops", sum(w.tokens) AS tokens, sum(w.done_tokens) AS "doneTokens"
+  FROM unnest(${sweeps}::text[]) AS s(id)
+  CROSS JOIN LATERAL ${shardWork(Prisma.sql`s.id`)} AS w
+  GROUP BY s.id, w.arm_id, w.state`;
+
+/** FLOPs of the dearest shard that waits to be started, or started again. */
+async function dearestWaiting(client: Client, sweeps: readonly SweepId[]): Promise<Map<SweepId, number>> {
+  const rows = await client.$queryRaw<{ readonly sweep: SweepId; readonly flops: number | null }[]>`
+    SELECT s.id AS sweep, greatest(
+             (SELECT max(cost_flops) FROM shards WHERE sweep_id = s.id AND state = 'planned' AND attempts = 0),
+             (SELECT max(cost_flops) FROM shards WHERE sweep_id = s.id AND state = 'planned' AND attempts > 0)) AS flops
+    FROM unnest(${sweeps}::text[]) AS s(id)`;
+  return new Map(rows.map(({ sweep, flops }) => [sweep, flops ?? 0]));
+}
 
 /** A shard that a worker holds, with what it belongs to. */
 interface LeasedShard extends LiveShard {
@@ -187,13 +180,13 @@ function workOf(totals: readonly ShardTotal[]): Work {
   return { flops: total((row) => row.flops), doneFlops: total((row) => row.doneFlops), tokens: total((row) => row.tokens), doneTokens: total((row) => row.doneTokens) };
 }
 
-function sweepWork(totals: readonly ShardTotal[], leased: readonly LeasedShard[], speed: SlotSpeed | null): LiveWork {
+function sweepWork(totals: readonly ShardTotal[], dearestWaitingFlops: number, leased: readonly LeasedShard[], speed: SlotSpeed | null): LiveWork {
   const inState = (state: ShardState): ShardTotal[] => totals.filter((row) => row.state === state);
   return {
     ...workOf(totals),
     shards: Object.fromEntries(SHARD_STATES.map((state) => [state, sum(inState(state), ({ shards }) => shards)])) as Record<ShardState, number>,
     recoveries: sum(totals, ({ recoveries }) => recoveries),
-    longestFlops: Math.max(0, ...inState('planned').map(({ longestFlops }) => longestFlops), ...leased.map(({ flops, doneFlops }) => flops - doneFlops)),
+    longestFlops: Math.max(dearestWaitingFlops, ...leased.map(({ flops, doneFlops }) => flops - doneFlops)),
     speed: speed ?? speedOfRunning(leased),
   };
 }

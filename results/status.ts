@@ -7,6 +7,7 @@ import { SHARD_STATES, type ShardState, type SweepState } from '../domain/states
 import type { Client } from './database.js';
 import { belongsTo, holdsFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
+import { shardWork } from './shardWork.js';
 import { OPEN_SHARDS } from './transitions.js';
 
 interface StatusRow {
@@ -20,33 +21,45 @@ interface StatusRow {
   readonly diverged: number;
   readonly infeasible: number;
   readonly failed: number;
-  readonly runningCells: number;
-  readonly openClasses: readonly string[];
-  readonly loads: number;
   readonly reason: string | null;
   readonly concurrency: number;
   readonly priority: number;
-  readonly shards: Partial<Record<ShardState, number>> | null;
+  /** null where it has no shards. */
+  readonly work: readonly ShardGroup[] | null;
+}
+
+/** Shards of one state and device class. */
+interface ShardGroup {
+  readonly state: ShardState;
+  readonly deviceClass: string;
+  readonly shards: number;
+  readonly loads: number;
+  /** Of leased shards: cells that have not ended. */
+  readonly openCells: number;
 }
 
 async function statusRows(client: Client, which: Prisma.Sql): Promise<SweepStatus[]> {
   const rows = await client.$queryRaw<StatusRow[]>`
     SELECT s.id AS sweep, s.revision, s.state::text AS state, s.created_at AS "createdAt", s.updated_at AS "updatedAt",
            s.reason, s.concurrency, s.priority, p.planned, p.measured, p.diverged, p.infeasible, p.failed,
-           (SELECT coalesce(sum(h.loads), 0)::int FROM shards h WHERE h.sweep_id = s.id) AS loads,
-           (SELECT count(*)::int FROM shards h JOIN memberships m ON m.shard_id = h.id
-            WHERE h.sweep_id = s.id AND h.state = 'leased' AND m.state = 'planned') AS "runningCells",
-           ARRAY(SELECT DISTINCT h.device_class FROM shards h WHERE h.sweep_id = s.id AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) ORDER BY 1) AS "openClasses",
-           (SELECT jsonb_object_agg(h.state, h.n) FROM
-             (SELECT state::text, count(*) AS n FROM shards WHERE sweep_id = s.id GROUP BY state) AS h) AS shards
+           (SELECT jsonb_agg(w) FROM (
+             SELECT state, device_class AS "deviceClass", sum(shards) AS shards, sum(loads) AS loads, sum(open_cells) AS "openCells"
+             FROM ${shardWork(Prisma.sql`s.id`)} AS of_arms GROUP BY state, device_class) AS w) AS work
     FROM sweeps s JOIN sweep_progress p ON p.sweep_id = s.id
     WHERE ${which}
     ORDER BY s.updated_at DESC, s.id`;
-  return rows.map(({ planned, measured, diverged, infeasible, failed, shards, ...row }) => ({
-    ...row,
-    cells: { total: planned + measured + diverged + infeasible + failed, planned, measured, diverged, infeasible, failed },
-    shards: Object.fromEntries(SHARD_STATES.map((state) => [state, shards?.[state] ?? 0])) as Record<ShardState, number>,
-  }));
+  return rows.map(({ work, planned, measured, diverged, infeasible, failed, ...row }) => {
+    const sum = (of: readonly ShardGroup[], value: (group: ShardGroup) => number): number => of.reduce((total, group) => total + value(group), 0);
+    const groups = work ?? [];
+    return {
+      ...row,
+      cells: { total: planned + measured + diverged + infeasible + failed, planned, measured, diverged, infeasible, failed },
+      runningCells: sum(groups, ({ openCells }) => openCells),
+      openClasses: [...new Set(groups.filter(({ state }) => OPEN_SHARDS.includes(state)).map(({ deviceClass }) => deviceClass))].sort(),
+      loads: sum(groups, ({ loads }) => loads),
+      shards: Object.fromEntries(SHARD_STATES.map((state) => [state, sum(groups.filter((group) => group.state === state), ({ shards }) => shards)])) as Record<ShardState, number>,
+    };
+  });
 }
 
 export const status = async (client: Client, sweep: SweepId): Promise<SweepStatus | null> =>

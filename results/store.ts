@@ -33,7 +33,7 @@ import { splitShard } from './split.js';
 import { storeSize, type StoreSize } from './size.js';
 import { outcomes, status, sweeps } from './status.js';
 import { submit } from './submission.js';
-import { finishSweep } from './sweepEnd.js';
+import { finishSweep, settleSweep } from './sweepEnd.js';
 
 /**
  * Every method may throw RopesweepError STORE_LOST; after PostgreSQL is back the same store works again. Writes are whole
@@ -64,7 +64,7 @@ export class PrismaStore implements Store {
     return this.database.writeInBulk((transaction, connection) => submit(transaction, connection, spec, plan));
   }
 
-  /** Adds cells that refinement asks for to the current revision. @returns cells that new shards have; null where another plan replaced it */
+  /** Adds cells that refinement asks for to the current revision. @returns cells that new shards have; null where another plan replaced it or a person holds the sweep */
   extend(extension: Extension): Promise<number | null> {
     return this.database.writeInBulk((transaction, connection) => extendSweep(transaction, connection, extension));
   }
@@ -113,6 +113,10 @@ export class PrismaStore implements Store {
 
   finishSweep(sweep: SweepId, state: SweepEndState | null, reason: string | null = null): Promise<SweepEndState> {
     return this.database.write((transaction) => finishSweep(transaction, sweep, state, reason));
+  }
+
+  settleSweep(sweep: SweepId): Promise<SweepEndState | null> {
+    return this.database.write((transaction) => settleSweep(transaction, sweep));
   }
 
   /** Plans these cells again that failed or ran out of memory. @returns how many */

@@ -6,7 +6,7 @@ import type { SweepId } from '../domain/ids.js';
 import { isEnded, type SweepEndState } from '../domain/states.js';
 import { adoptForSweep } from './adoption.js';
 import type { Client } from './database.js';
-import { sweepStatesBefore } from './transitions.js';
+import { OPEN_SHARDS, sweepStatesBefore } from './transitions.js';
 
 /**
  * Done if every cell has numbers; incomplete if cells failed, ran out of memory or were not reached. What the plan listed
@@ -23,9 +23,25 @@ export async function endState(transaction: Client, sweep: SweepId): Promise<'do
   return row.complete ? 'done' : 'incomplete';
 }
 
+/**
+ * Ends a sweep whose backlog is empty where its cells put it.
+ *
+ * @returns null where somebody added cells to compute meanwhile: then it goes on
+ */
+export async function settleSweep(transaction: Client, sweep: SweepId): Promise<SweepEndState | null> {
+  await lockSweep(transaction, sweep);
+  const [row] = await transaction.$queryRaw<{ goesOn: boolean }[]>`
+    SELECT EXISTS (
+      SELECT FROM shards h JOIN memberships m ON m.shard_id = h.id
+      WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND m.state = 'planned') AS "goesOn"`;
+  return row?.goesOn === true ? null : finishSweep(transaction, sweep, null);
+}
+
+const lockSweep = (transaction: Client, sweep: SweepId) => transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
+
 /** Ends a running sweep and hands its leased shards back; one that ended before keeps its state, which is returned. */
 export async function finishSweep(transaction: Client, sweep: SweepId, state: SweepEndState | null, reason: string | null = null): Promise<SweepEndState> {
-  await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
+  await lockSweep(transaction, sweep);
   // The lease number goes up: an attempt that outlives the sweep must not write into the next run of it.
   await transaction.$executeRaw`
     UPDATE shards SET state = 'planned', lease = lease + 1

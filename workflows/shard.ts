@@ -73,13 +73,20 @@ export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
   };
   setHandler(shardSituation, () => situation);
   let end: ShardEnd = { shard: input.shard, state: 'cancelled', failure: null };
+  let unforeseen: unknown = null;
   try {
     end = { shard: input.shard, ...(await evaluateWithRetries(input, say)) };
   } catch (error) {
-    if (!isCancellation(error)) throw error;
+    if (!isCancellation(error)) {
+      // The store does not have the shard any more, or not as it was: the sweep is not to wait for it.
+      const { code, reason } = classify(error);
+      end = { shard: input.shard, state: 'failed', failure: { code, reason } };
+      unforeseen = error;
+    }
   }
   say({ phase: 'ending', untilMs: null });
   await CancellationScope.nonCancellable(() => report(input, end));
+  if (unforeseen !== null) throw unforeseen;
   return end;
 }
 

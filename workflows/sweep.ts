@@ -34,6 +34,8 @@ const { nextShards, goneShards, prioritise, finishSweep } = proxyActivities<Cont
 
 /** How long a cancelled sweep waits for its slots to be killed and their shards handed back. */
 const CANCEL_GRACE_MS = 60_000;
+/** After so long it looks which of them nothing works on any more: those tell nobody. */
+const CANCEL_LOOK_MS = 3_000;
 /** A paused sweep that nobody resumes looks at the store this often. */
 const PAUSED_LOOK_MS = 600_000;
 
@@ -54,8 +56,8 @@ export async function sweepWorkflow(input: SweepInput): Promise<SweepEnd> {
       const verdict = await work(input, window);
       const told = window.timesTold;
       const state = 'ended' in verdict ? verdict.ended : await finishSweep({ sweep: input.sweep, ...verdict });
-      // A bigger revision may have been submitted while the end was written: then the sweep goes on.
-      if (window.timesTold === told) return { state };
+      // More may have been submitted before the end was written, or while it was: then the sweep goes on.
+      if (state !== null && window.timesTold === told) return { state };
       window = new Window(window.open);
     }
   } catch (error) {
@@ -144,6 +146,9 @@ async function cancelled({ sweep }: SweepInput, { open }: Window): Promise<Sweep
       }
     }),
   );
-  await condition(() => open.size === 0, CANCEL_GRACE_MS);
-  return finishSweep({ sweep, state: 'cancelled', reason: null });
+  if (!(await condition(() => open.size === 0, CANCEL_LOOK_MS))) {
+    for (const shard of await goneShards({ sweep, open: [...open] })) open.delete(shard);
+    await condition(() => open.size === 0, CANCEL_GRACE_MS);
+  }
+  return (await finishSweep({ sweep, state: 'cancelled', reason: null })) ?? 'cancelled';
 }

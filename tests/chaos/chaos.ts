@@ -15,6 +15,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   /** No new kills after so many. */
   readonly kills: number;
+  /** What is struck. */
+  readonly kinds: readonly Victim[];
   readonly log: (line: string) => void;
 }
 
@@ -43,17 +45,17 @@ export interface ChaosResult {
 }
 
 /** @throws where a run cannot be brought to its end at all. */
-export async function chaos({ seed, cells, seconds, kills: mostKills, log }: ChaosOptions): Promise<ChaosResult> {
+export async function chaos({ seed, cells, seconds, kills: mostKills, kinds, log }: ChaosOptions): Promise<ChaosResult> {
   const undisturbed = await undisturbedRun(cells, log);
   log(`under kills, drawn from seed ${String(seed)}`);
-  const kills = schedule(seed);
+  const kills = schedule(seed, kinds);
   const rounds: Round[] = [];
   const startedMs = Date.now();
   const elapsedSeconds = (): number => (Date.now() - startedMs) / 1000;
   const struck = (): number => total(rounds.map((round) => round.kills.length));
   const mayKill = (killsOfRound: number): boolean => struck() + killsOfRound < mostKills && elapsedSeconds() < seconds;
   do {
-    rounds.push(await inPlace((place) => disturbedRound({ place, file: writeSweep(place.folder, cells).file, undisturbed: undisturbed.rows, kills, mayKill, log })));
+    rounds.push(await inPlace((place) => disturbedRound({ place, file: writeSweep(place.folder, cells).file, undisturbed: undisturbed.rows, kinds, kills, mayKill, log })));
   } while (mayKill(0));
 
   const victims = rounds.flatMap((round) => round.kills).map(({ victim }) => victim);

@@ -5,10 +5,12 @@ import type { Attempt } from './witness.js';
 /** Times in ms since the epoch. */
 export interface Kill {
   readonly victim: Victim;
-  /** The processes that it hit and those that end with them: a worker with its command. */
+  /** The processes that it hit and those that end with them: a worker with its command; of a partition the worker that was cut off. */
   readonly took: readonly number[];
   readonly at: number;
-  /** Where it took the last command: when that was run again. Before then nobody is there to recover. */
+  /** Of what lasted: when it was over. */
+  readonly until?: number;
+  /** Where nobody could go on: when the last command was run again, or the disk had room again. Before then nobody is there to recover. */
   readonly againAt?: number;
 }
 
@@ -59,7 +61,7 @@ function endOf({ leasedAt, worker, end }: Attempt, next: Attempt, kills: readonl
   const took = kills.find(({ took: pids, at }) => pids.includes(pid) && at <= next.leasedAt);
   // A worker that is told of its command's death may have taken a shard in that moment.
   if (end === null) return took === undefined ? null : Math.max(took.at, leasedAt);
-  const explained = took !== undefined || kills.some(({ at }) => at >= leasedAt && at <= end.at);
+  const explained = took !== undefined || kills.some(({ at, until = at }) => until >= leasedAt && at <= end.at);
   return explained ? end.at : null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- --minutes N --seed S [--kills N] [--json FILE]`: kills what runs a sweep, again and again, and exits 1 where
- * a cell is lost, double or different from the undisturbed run.
+ * `npm run chaos -- --minutes N --seed S [--kills N] [--json FILE]`: kills what runs a sweep, cuts off and fills up what it needs,
+ * again and again, and exits 1 where a cell is lost, double or different from the undisturbed run.
  */
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
@@ -8,6 +8,8 @@ import { exitCodeOf, wholeNumber } from '../../infra/commandLine.js';
 import { chaos, holds, type ChaosResult } from './chaos.js';
 import type { Spread } from './figures.js';
 import { leaveAll } from './places.js';
+import { VICTIMS } from './schedule.js';
+import { noSmallDisk } from './smallDisk.js';
 
 interface Options {
   readonly minutes: number;
@@ -35,7 +37,10 @@ function print(result: ChaosResult): void {
 }
 
 async function run({ minutes, json, kills = Number.POSITIVE_INFINITY, ...options }: Options): Promise<void> {
-  const result = await chaos({ ...options, kills, seconds: minutes * 60, log: (line) => console.log(line) });
+  const noDisk = noSmallDisk();
+  if (noDisk !== null) console.log(`without full disks: no file system of its own can be mounted here (${noDisk})`);
+  const kinds = VICTIMS.filter((kind) => kind !== 'disk' || noDisk === null);
+  const result = await chaos({ ...options, kills, kinds, seconds: minutes * 60, log: (line) => console.log(line) });
   print(result);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
   if (!holds(result)) process.exitCode = 1;
@@ -49,7 +54,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 const command = new Command('npm run chaos --')
-  .description('Kill -9 of slots, workers, servers, the command and all at once, while a sweep runs; then compare its rows with an undisturbed run.')
+  .description('Kill -9 of slots, workers, servers, the command and all at once, workers cut off and full disks, while a sweep runs; then compare its rows with an undisturbed run.')
   .option('--minutes <n>', 'no new kills after so many minutes under kills', wholeNumber('--minutes'), 10)
   .option('--seed <n>', 'draws what is killed and when', wholeNumber('--seed', 0), 1)
   .option('--kills <n>', 'no new kills after so many', wholeNumber('--kills'))

@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kill, openPlace, type Place } from '../endToEnd/command.js';
 import { everythingOf } from './victims.js';
 
-const open = new Set<Place>();
+/** Open places, with what is to be undone when they are left: links, mounts. */
+const open = new Map<Place, (() => void | Promise<void>)[]>();
 
 export async function inPlace<Result>(work: (place: Place) => Promise<Result>): Promise<Result> {
   const place = await openPlace();
-  open.add(place);
+  open.set(place, []);
   try {
     return await work(place);
   } finally {
@@ -15,9 +16,14 @@ export async function inPlace<Result>(work: (place: Place) => Promise<Result>): 
   }
 }
 
+/** Whatever becomes of the place, this is done when everything in it has ended and before it is removed. */
+export function whenLeft(place: Place, undo: () => void | Promise<void>): void {
+  open.get(place)?.unshift(undo);
+}
+
 /** For a harness that is interrupted itself. */
 export async function leaveAll(): Promise<void> {
-  await Promise.all([...open].map(leave));
+  await Promise.all([...open.keys()].map(leave));
 }
 
 /** Kills what runs there and removes it. */
@@ -26,6 +32,8 @@ export async function leave(place: Place): Promise<void> {
     for (const { pid } of left) kill(pid);
     await sleep(50);
   }
-  place.remove();
+  const undoing = open.get(place) ?? [];
   open.delete(place);
+  for (const undo of undoing) await undo();
+  place.remove();
 }

@@ -1,11 +1,14 @@
-/** One sweep under kills: run, killed, run again, until it is done; then judged. */
+/** One sweep under kills, partitions and full disks: run, killed, run again, until it is done; then judged. */
 import getPort from 'get-port';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../../infra/embedded/postgres.js';
 import { descendants, finished, kill, measured, processes, waitFor, type Ended, type Place, type RunningCommand } from '../endToEnd/command.js';
+import { FarWorker } from './farWorker.js';
 import { figures, type Figures, type Kill } from './figures.js';
-import type { PlannedKill } from './schedule.js';
+import { whenLeft } from './places.js';
+import type { PlannedKill, Victim } from './schedule.js';
+import { mountSmallDisk, type SmallDisk } from './smallDisk.js';
 import { everythingOf, victimsOf } from './victims.js';
 import { broken, compare, exportedRows, type Comparison } from './verdict.js';
 import { databaseUrlOf, installWitness, testimony } from './witness.js';
@@ -17,6 +20,8 @@ export interface RoundOptions {
   /** Rows of the undisturbed run. */
   readonly undisturbed: string;
   readonly kills: Iterator<PlannedKill, never>;
+  /** What may be struck: a place is prepared for what needs it. */
+  readonly kinds: readonly Victim[];
   /** Whether there is to be another kill after so many in this round. */
   readonly mayKill: (kills: number) => boolean;
   readonly log: (line: string) => void;
@@ -38,6 +43,8 @@ const END_LIMIT_MS = 20 * 60_000;
 const MOST_GIVE_UPS = 10;
 /** A home that is killed while its servers are first made: initdb, migrations. */
 const FALSE_STARTS = 2;
+/** A new database takes 40 MB; its log could take a gigabyte, but a server that is killed again and again begins it anew. */
+const DISK_MEGABYTES = 600;
 
 export async function disturbedRound(options: RoundOptions): Promise<Round> {
   const { place, undisturbed, log } = options;
@@ -92,13 +99,29 @@ class Commands {
   }
 }
 
-async function runUnderKills({ place, file, kills: planned, mayKill, log }: RoundOptions): Promise<{ kills: Kill[]; gaveUp: number }> {
+/** What the place needs for what lasts; null where that is not among the kinds. */
+interface Prepared {
+  readonly far: FarWorker | null;
+  readonly disk: SmallDisk | null;
+}
+
+async function prepare({ place, kinds, log }: RoundOptions): Promise<Prepared> {
+  const far = kinds.includes('partition') ? await FarWorker.open(place) : null;
+  const disk = kinds.includes('disk') ? mountSmallDisk(join(place.home, 'postgres'), DISK_MEGABYTES) : null;
+  if (disk !== null) whenLeft(place, () => disk.remove());
+  if (far !== null) log(`one worker more, at the far end of a ${far.linkKind}`);
+  return { far, disk };
+}
+
+async function runUnderKills(options: RoundOptions): Promise<{ kills: Kill[]; gaveUp: number }> {
+  const { place, file, kills: planned, mayKill, log } = options;
+  const { far, disk } = await prepare(options);
   const startedMs = Date.now();
   const say = (line: string): void => log(`${((Date.now() - startedMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   const kills: Kill[] = [];
   let gaveUp = 0;
-  const commands = new Commands(() => place.start(['run', file, '--json', '--slots', '2']));
-  const strike = async (next: PlannedKill, pids: readonly number[]): Promise<void> => {
+  const commands = new Commands(() => place.start(['run', file, '--json', '--slots', '2'], far?.environment));
+  const kill9 = async (next: PlannedKill, pids: readonly number[]): Promise<void> => {
     const all = processes();
     const took = pids.flatMap((pid) => [pid, ...descendants(pid, all).map((row) => row.pid)]);
     const at = Date.now();
@@ -107,6 +130,30 @@ async function runUnderKills({ place, file, kills: planned, mayKill, log }: Roun
     await commands.gone(pids);
     const restart = commands.alive.length > 0 ? {} : await again(next);
     kills.push({ victim: next.victim, took, at, ...restart });
+  };
+  /** @returns false where there is nothing of the kind to strike now */
+  const strike = async (next: PlannedKill): Promise<boolean> => {
+    const { victim, lastsSeconds } = next;
+    const at = Date.now();
+    const lasts = `for ${lastsSeconds.toFixed(1)} s`;
+    if (victim === 'partition') {
+      const pid = far?.cut(lastsSeconds * 1000) ?? null;
+      if (pid === null) return false;
+      say(`cut off worker ${String(pid)} ${lasts}`);
+      kills.push({ victim, took: [pid], at, until: at + lastsSeconds * 1000 });
+    } else if (victim === 'disk') {
+      if (disk === null || commands.alive.length === 0) return false;
+      disk.fill();
+      say(`fill the disk under PostgreSQL ${lasts}`);
+      await sleep(lastsSeconds * 1000);
+      disk.makeRoom();
+      kills.push({ victim, took: [], at, until: Date.now(), againAt: Date.now() });
+    } else {
+      const pids = victimsOf(victim, next.pick, place, commands.alive);
+      if (pids.length === 0) return false;
+      await kill9(next, pids);
+    }
+    return true;
   };
   const again = async ({ awaySeconds, commands: count }: PlannedKill): Promise<{ againAt: number }> => {
     await sleep(awaySeconds * 1000);
@@ -119,7 +166,7 @@ async function runUnderKills({ place, file, kills: planned, mayKill, log }: Roun
     const next = planned.next().value;
     const due = Date.now() + 2_000 * next.pick;
     while (Date.now() < due && commands.alive.every((command) => command.events().length === 0)) await sleep(10);
-    await strike({ ...next, victim: 'everything', commands: 1 }, victimsOf('everything', 0, place, commands.alive));
+    await strike({ ...next, victim: 'everything', commands: 1 });
   }
   await witnessed(place);
 
@@ -138,17 +185,20 @@ async function runUnderKills({ place, file, kills: planned, mayKill, log }: Roun
       say(`a command ended by itself with ${String(ended.code)}: ${lastWords(ended)}`);
       if (gaveUp === MOST_GIVE_UPS) throw new Error(`${String(gaveUp)} commands ended by themselves`);
     }
-    if (done && commands.alive.length === 0) return { kills, gaveUp };
+    if (done && commands.alive.length === 0) {
+      await far?.stop();
+      return { kills, gaveUp };
+    }
     if (Date.now() > since + END_LIMIT_MS) throw new Error(`nothing has ended the sweep for ${String(END_LIMIT_MS / 60_000)} minutes`);
     if (done) continue;
     if (commands.alive.length === 0) commands.start(1);
+    far?.tend();
     if (!mayKill(kills.length)) continue;
     if (due === null && (next.during === 'recovery' || counted() > before)) due = Date.now() + next.afterSeconds * 1000;
     if (due === null || Date.now() < due) continue;
-    const pids = victimsOf(next.victim, next.pick, place, commands.alive);
-    if (pids.length === 0 && Date.now() < due + VICTIM_LIMIT_MS) continue;
-    before = counted();
-    if (pids.length > 0) await strike(next, pids);
+    const reached = counted();
+    if (!(await strike(next)) && Date.now() < due + VICTIM_LIMIT_MS) continue;
+    before = reached;
     [next, due, since] = [planned.next().value, null, Date.now()];
   }
 }

@@ -41,7 +41,7 @@ export function broken({ staleWrites, leasedShards, wrongCounters }: Testimony, 
   const said: [number, string][] = [
     [staleWrites, 'cells were written by a worker that no longer held their shard'],
     [leasedShards, 'shards are still leased'],
-    [wrongCounters, 'sweeps count other cells than they have'],
+    [wrongCounters, 'sweeps or arms count other cells or shards than they have'],
     [unexplained, 'attempts ended without a result and without a kill'],
   ];
   return said.flatMap(([count, what]) => (count > 0 ? [`${String(count)} ${what}`] : []));

@@ -1,7 +1,7 @@
 /** Processes of one place, found from outside: what a kill may hit, and what is left when all should be over. */
 import { readFileSync } from 'node:fs';
 import { descendants, processes, type Place, type ProcessRow, type RunningCommand } from '../endToEnd/command.js';
-import type { Victim } from './schedule.js';
+import type { KILLED } from './schedule.js';
 
 const isSlot = ({ args }: ProcessRow): boolean => /worker\/slot\.js/.test(args);
 const isWorker = ({ args }: ProcessRow): boolean => /ropesweep\.js worker /.test(args);
@@ -9,7 +9,7 @@ const isTemporal = ({ args }: ProcessRow): boolean => / server start-dev /.test(
 const isPostmaster = ({ args }: ProcessRow): boolean => /postgres -D /.test(args);
 
 /** The pids that one kill hits, by age; empty where there is none of that kind now. */
-export function victimsOf(victim: Victim, pick: number, place: Place, commands: readonly RunningCommand[]): number[] {
+export function victimsOf(victim: (typeof KILLED)[number], pick: number, place: Place, commands: readonly RunningCommand[]): number[] {
   const all = everythingOf(place);
   const one = (rows: readonly ProcessRow[]): number[] => {
     const sorted = rows.map(({ pid }) => pid).sort((a, b) => a - b);

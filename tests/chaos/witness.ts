@@ -29,7 +29,7 @@ export interface Testimony {
   /** Measurements whose writer did not hold the lease when it wrote. */
   readonly staleWrites: number;
   readonly leasedShards: number;
-  /** Sweeps whose counters differ from a count. */
+  /** Sweeps and arms whose counters differ from a count. */
   readonly wrongCounters: number;
 }
 
@@ -99,7 +99,12 @@ export const testimony = (url: string): Promise<Testimony> =>
         FROM sweep_progress p JOIN (
           SELECT sweep_id, count(*) FILTER (WHERE state = 'measured') AS measured, count(*) FILTER (WHERE state = 'planned') AS planned
           FROM memberships GROUP BY sweep_id) c USING (sweep_id)
-        WHERE p.measured <> c.measured OR p.planned <> c.planned`),
+        WHERE p.measured <> c.measured OR p.planned <> c.planned`) + await count(`
+        FROM shard_totals t FULL JOIN (
+          SELECT sweep_id, arm_id, device_class, s.state, count(*) AS shards, sum(cost_prompt_tokens) AS tokens
+          FROM shards h CROSS JOIN LATERAL unnest(ARRAY['planned', CASE WHEN h.state NOT IN ('planned', 'leased') THEN h.state END]::shard_state[]) AS s(state)
+          WHERE s.state IS NOT NULL GROUP BY 1, 2, 3, 4) c USING (sweep_id, arm_id, device_class, state)
+        WHERE coalesce(t.shards, 0) <> coalesce(c.shards, 0) OR coalesce(t.prompt_tokens, 0) <> coalesce(c.tokens, 0)`),
     };
   });
 

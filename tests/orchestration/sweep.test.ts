@@ -208,6 +208,51 @@ describe('a sweep', () => {
     expect(backlog.inFlight).toBe(0);
   });
 
+  it('does not wait, when it is cancelled, for shards whose workflows are gone without a word', async () => {
+    const backlog = new Backlog(4, () => untilCancelled, { concurrency: 2 });
+    const asked: ShardId[][] = [];
+    backlog.activities.goneShards = ({ open }) => {
+      asked.push([...open]);
+      return Promise.resolve([...open]);
+    };
+    const end = await bench.withWorker(backlog, async () => {
+      const running = bench.start('cancel-gone', { reconcileSeconds: 600 });
+      await waitFor(() => backlog.inFlight === 2);
+      for (const shard of backlog.attempts.keys()) await bench.client.workflow.getHandle(shardWorkflowId('cancel-gone' as SweepId, shard)).terminate('test');
+      backlog.control = { ...backlog.control, state: 'cancelling' };
+      await bench.tell('cancel-gone');
+      return running;
+    });
+    expect(end).toEqual({ state: 'cancelled' });
+    expect(asked.map((shards) => shards.sort())).toEqual([[...backlog.attempts.keys()].sort()]);
+  });
+
+  it('hears of a shard that the store does not have any more, and goes on without it', async () => {
+    const backlog = new Backlog(3, (shard) => () => (shard.endsWith('1') ? fails('INTERNAL', true) : succeeds()));
+    const { failShard } = backlog.activities;
+    backlog.activities.failShard = async (input) => {
+      await failShard(input);
+      return fails('INTERNAL', true);
+    };
+    expect(await bench.withWorker(backlog, () => bench.start('forgotten', { reconcileSeconds: 600 }))).toEqual({ state: 'incomplete' });
+    expect(backlog.done).toHaveLength(2);
+  });
+
+  it('goes on where more was added just before its end was written', async () => {
+    const backlog = new Backlog(2, () => succeeds);
+    const { finishSweep } = backlog.activities;
+    let settled = 0;
+    backlog.activities.finishSweep = (input) => {
+      settled += 1;
+      if (settled > 1) return finishSweep(input);
+      backlog.add(3);
+      return Promise.resolve(null);
+    };
+    expect(await bench.withWorker(backlog, () => bench.start('more'))).toEqual({ state: 'done' });
+    expect(backlog.done).toHaveLength(5);
+    expect(settled).toBe(2);
+  });
+
   it('widens its window at once when another concurrency is set', async () => {
     const backlog = new Backlog(12, () => () => pause(1_000), { concurrency: 1 });
     await bench.withWorker(backlog, async () => {

@@ -190,6 +190,18 @@ describe('quarantine', () => {
   });
 });
 
+describe('the end of a sweep whose backlog was empty', () => {
+  it('is not written where somebody added cells meanwhile', async () => {
+    const { sweep } = await submitted({ name: 'settled', depths: [0.4] });
+    expect(await store.settleSweep(sweep)).toBeNull();
+    expect(await store.status(sweep)).toMatchObject({ state: 'running' });
+    const held = await leaseNext(sweep);
+    await store.record(held.lease, FIXTURE_PLACE, resultsOf(held));
+    // Its worker may still be about to say that it is done.
+    expect(await store.settleSweep(sweep)).toBe('done');
+  });
+});
+
 describe('mixFingerprints', () => {
   const elsewhere: Place = { ...FIXTURE_PLACE, worker: 'other', fingerprint: 'another CPU' };
   const methods: FixtureGrid['methods'] = [{ name: 'none' }, { name: 'pi', factor: 2 }];
