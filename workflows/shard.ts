@@ -72,21 +72,20 @@ export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
     situation = { ...situation, ...change };
   };
   setHandler(shardSituation, () => situation);
+  const tell = (end: ShardEnd): Promise<void> => CancellationScope.nonCancellable(() => report(input, end));
   let end: ShardEnd = { shard: input.shard, state: 'cancelled', failure: null };
-  let unforeseen: unknown = null;
   try {
     end = { shard: input.shard, ...(await evaluateWithRetries(input, say)) };
   } catch (error) {
     if (!isCancellation(error)) {
       // The store does not have the shard any more, or not as it was: the sweep is not to wait for it.
       const { code, reason } = classify(error);
-      end = { shard: input.shard, state: 'failed', failure: { code, reason } };
-      unforeseen = error;
+      await tell({ shard: input.shard, state: 'failed', failure: { code, reason } });
+      throw error;
     }
   }
   say({ phase: 'ending', untilMs: null });
-  await CancellationScope.nonCancellable(() => report(input, end));
-  if (unforeseen !== null) throw unforeseen;
+  await tell(end);
   return end;
 }
 
