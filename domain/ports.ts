@@ -261,11 +261,12 @@ export interface Store {
   registerWorker(worker: WorkerRow): Promise<void>;
   /** Says that the worker lives, and returns what the store thinks of it; null where its row is gone. */
   heartbeatWorker(id: string, beat: WorkerBeat): Promise<WorkerStanding | null>;
-  unregisterWorker(id: string): Promise<void>;
+  /** Nothing is done where the id is another process's by now, as below. */
+  unregisterWorker(worker: WorkerProcess): Promise<void>;
   /** Registered workers, as processes. */
   workerProcesses(): Promise<WorkerProcess[]>;
-  /** Ends the attempts of a worker whose process is gone. @returns the shards that it had leased */
-  loseWorker(worker: string): Promise<HeldShard[]>;
+  /** Ends the attempts of a worker whose process is gone. @returns the shards that it had leased; null where the id is another process's by now */
+  loseWorker(worker: WorkerProcess): Promise<HeldShard[] | null>;
 
   // views
   status(sweep: SweepId): Promise<SweepStatus | null>;
