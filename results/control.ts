@@ -82,7 +82,7 @@ const openShards = (client: Client, sweep: SweepId, which: Prisma.Sql, limit: nu
     WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND h.id <> ALL (${except}::text[]) AND ${which}
     ORDER BY h.ordinal, h.id LIMIT ${limit}`;
 
-/** Of a revision none of whose shards was tried yet; none where there are no others to spare. */
+/** Of a revision none of whose shards was tried yet; none where there are no others to spare. What the cheapest tells is known soonest. */
 async function cheapestAndDearest(client: Client, sweep: SweepId, revision: number): Promise<OpenShard[]> {
   const rows = await client.$queryRaw<OpenShard[]>`
     WITH open AS (
@@ -92,9 +92,9 @@ async function cheapestAndDearest(client: Client, sweep: SweepId, revision: numb
         AND NOT EXISTS (SELECT FROM shards WHERE sweep_id = ${sweep} AND revision = ${revision} AND attempts > 0)
     )
     SELECT id, crashes, "deviceClass" FROM (
-      (SELECT *, 1 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
+      (SELECT *, 0 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
       UNION ALL
-      (SELECT *, 0 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)
+      (SELECT *, 1 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)
     ) AS both_ends WHERE (SELECT count(*) FROM open) > 2 ORDER BY place`;
   return rows;
 }
