@@ -16,6 +16,8 @@ export interface KnownCell {
   /** planned: too large for the plan's own device class, and nobody has tried it on the larger one. */
   readonly state: CellState;
   readonly reason: string | null;
+  /** It was tried on the larger class alone: true of the cell only where a plan finds it too large for its own. */
+  readonly ifTooLarge?: true;
 }
 
 /** How a needle cell that has an end came out; numbers are null unless it is measured. */
@@ -115,6 +117,8 @@ export interface StoreSituation {
   }[];
   /** Attempts at shards of the sweep that failed lately, by code. */
   readonly failures: readonly { readonly code: string; readonly attempts: number; readonly reason: string | null }[];
+  /** Other sweeps that are to try cells again which have no numbers here. */
+  readonly triedAgainBy: readonly { readonly sweep: SweepId; readonly cells: number }[];
   /** Other sweeps that hold slots. */
   readonly rivals: readonly { readonly sweep: SweepId; readonly priority: number; readonly shards: number }[];
 }
@@ -143,6 +147,8 @@ export interface OutcomeRow {
   readonly reason: string;
   /** On all device classes of the sweep. */
   readonly attempts: number;
+  /** Other sweeps that are to try the cell again. */
+  readonly triedAgainBy: readonly SweepId[];
 }
 
 /** ready: takes work; draining: was told to stop; aside: failed where others did not, and takes no more. */
