@@ -3,7 +3,7 @@
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
-import type { Elsewhere, Failure, Page } from './orchestration.js';
+import type { Elsewhere, Failure, Page, ShardEnd } from './orchestration.js';
 import type { Plan, PlanClasses } from './plan.js';
 import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
@@ -317,6 +317,8 @@ export interface Executions {
   running(workflowIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Activities of these workflows that wait in a queue get this priority. */
   prioritise(workflowIds: readonly string[], priority: number): Promise<void>;
+  /** Tells the newest run of a sweep's workflow that a shard ended; one that is gone needs no telling. */
+  shardEnded(workflowId: string, end: ShardEnd): Promise<void>;
   /** Ends, as lost, attempts of these workflows that the worker has. */
   loseWorker(workflowIds: readonly string[], worker: string): Promise<void>;
 }

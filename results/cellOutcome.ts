@@ -33,9 +33,9 @@ export const ofPlan = ({ deviceClass, largerDeviceClass, engineVersion }: PlanCl
 const isTooLarge = (key: Prisma.Sql, { deviceClass, engineVersion }: ClassesSql): Prisma.Sql =>
   Prisma.sql`(f.cell_key = ${key} AND f.device_class = ${deviceClass} AND f.engine_version = ${engineVersion} AND f.state = 'infeasible' AND f.code = 'OUT_OF_MEMORY')`;
 
-/** The larger class where a row `f` of outcomes says that the cell is too large for the own. */
-const classBy = (isOutcome: Prisma.Sql, { deviceClass, largerDeviceClass }: ClassesSql): Prisma.Sql => Prisma.sql`CASE
-  WHEN ${largerDeviceClass} IS NOT NULL AND EXISTS (SELECT FROM outcomes f WHERE ${isOutcome}) THEN ${largerDeviceClass} ELSE ${deviceClass} END`;
+/** The larger class where an outcome `f` is `tooLarge`, else the own. */
+const classBy = (tooLarge: Prisma.Sql, { deviceClass, largerDeviceClass }: ClassesSql): Prisma.Sql => Prisma.sql`CASE
+  WHEN ${largerDeviceClass} IS NOT NULL AND EXISTS (SELECT FROM outcomes f WHERE ${tooLarge}) THEN ${largerDeviceClass} ELSE ${deviceClass} END`;
 
 /** The device class that is to try the cell, or tried it last. */
 export const classOfCell = (key: Prisma.Sql, classes: ClassesSql): Prisma.Sql => classBy(Prisma.sql`${isTooLarge(key, classes)} AND NOT f.forgotten`, classes);

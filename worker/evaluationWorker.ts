@@ -127,7 +127,9 @@ function keepRegistered(store: Store, executions: Executions, row: WorkerRow, po
       console.error(`the registry of workers could not be kept fresh: ${messageOf(error)}`);
     }
   };
-  const timer = setInterval(() => (beating = beat()), HEARTBEAT.everyMs);
+  const timer = setInterval(() => {
+    beating = beat();
+  }, HEARTBEAT.everyMs);
   return {
     isAside: () => aside,
     stop: () => {

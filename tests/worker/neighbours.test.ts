@@ -23,6 +23,7 @@ const dead: WorkerRow = { ...living, processStarted: `${placeOfPids()}:0` };
 const telling = (told: [readonly string[], string][], meanwhile = (): Promise<void> => Promise.resolve()): Executions => ({
   running: () => Promise.resolve(new Set()),
   prioritise: () => Promise.resolve(),
+  shardEnded: () => Promise.resolve(),
   loseWorker: async (workflowIds, worker) => {
     told.push([workflowIds, worker]);
     await meanwhile();
