@@ -2,7 +2,7 @@
  * Activities of the control queue: short, idempotent calls on the store. Temporal retries them while the store is lost.
  */
 import type { ShardId, SweepId } from '../domain/ids.js';
-import { shardWorkflowId, type Page } from '../domain/orchestration.js';
+import { shardWorkflowId, sweepWorkflowId, type Page, type ShardEnd } from '../domain/orchestration.js';
 import type { Executions, Store } from '../domain/ports.js';
 import type { SweepEndState } from '../domain/states.js';
 import { asFailure } from './failures.js';
@@ -39,6 +39,9 @@ export function controlActivities({ store, executions }: ControlPorts) {
 
     failShard: (input: { shard: ShardId; code: string; reason: string; attempts: number }): Promise<void> =>
       asFailure(() => store.failShard(input.shard, input.code, input.reason, input.attempts)),
+
+    /** Of a shard's workflow to its sweep's. */
+    reportShard: (input: { sweep: SweepId; end: ShardEnd }): Promise<void> => asFailure(() => executions.shardEnded(sweepWorkflowId(input.sweep), input.end)),
 
     /** @param input state null: where its cells put it. @returns null where there is more to compute: then it goes on */
     finishSweep: (input: { sweep: SweepId; state: SweepEndState | null; reason: string | null }): Promise<SweepEndState | null> =>

@@ -27,7 +27,7 @@ export function explain({ store, temporal, nowMs }: Evidence): string[] {
   if (isEnded(state)) {
     const left = cells.planned > 0 ? `${String(cells.planned)} cells were not reached: run its file again, or ropesweep resume ${sweep} where something runs it` : 'every cell has an end';
     const failed = cells.failed + cells.infeasible > 0 ? [`${String(cells.failed)} cells failed and ${String(cells.infeasible)} did not fit: ropesweep status ${sweep} has their reasons, ropesweep retry ${sweep} tries them again`] : [];
-    return [`${sweep} is ${state}${reason === null ? '' : `: ${reason}`}`, left, ...failed];
+    return [`${sweep} is ${state}${reason === null ? '' : `: ${reason}`}`, left, ...failed, ...again(store)];
   }
   if (temporal === null) return [`nothing runs ${sweep} now: the command that did has ended. Run its file again, or start ropesweep up and ropesweep resume ${sweep}`];
   if (temporal.running === null) return ['the Temporal server does not answer'];
@@ -41,9 +41,12 @@ export function explain({ store, temporal, nowMs }: Evidence): string[] {
     ...temporal.shards.flatMap((shard) => backingOff(shard, nowMs)),
     ...queued(store, temporal.sweep),
     ...store.failures.map(({ code, attempts, reason: why }) => `${String(attempts)} attempts failed in the last minutes with ${code}: ${why ?? 'no reason is known'}`),
+    ...again(store),
     ...(cells.planned === 0 ? ['every cell has an end; the sweep is about to end'] : [`${String(status.runningCells)} of ${String(cells.planned)} open cells are being evaluated by ${slots(store)}`]),
   ];
 }
+
+const again = ({ triedAgainBy }: StoreSituation): string[] => triedAgainBy.map(({ sweep, cells }) => `${sweep} is to try ${String(cells)} of the cells without numbers again`);
 
 function standstill(state: string, sweep: string): string[] {
   if (state === 'paused') return [`it is paused: ropesweep resume ${sweep} goes on`];

@@ -120,7 +120,7 @@ export class Refining {
     if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'refine', what: `no arm ${index}` });
     const known = this.known.get(cell.key);
     if (known !== undefined) return { ...cell, armId, state: known.state };
-    const { refusals } = refinement.fitOf(refined);
-    return { ...cell, armId, state: 'planned', ...(refusals.length > 0 && { foreseen: refusals, onLarger: true }) };
+    const { device, refusals } = refinement.fitOf(refined);
+    return { ...cell, armId, state: device === null ? 'infeasible' : 'planned', ...(refusals.length > 0 && { foreseen: refusals, ...(device !== null && { onLarger: true }) }) };
   }
 }

@@ -258,7 +258,12 @@ async function countCells(plan: Pick<Plan, 'cells'> & PlanClasses, store: Prisma
   const known = await store.knownCells([plan.cells.map((cell) => cell.key)], plan);
   const cachedBefore = new Set<CellKey>(plan.cells.filter((cell) => cell.state === 'measured' || cell.state === 'diverged').map((cell) => cell.key));
   const computed = plan.cells.filter(({ key }) => !cachedBefore.has(key));
-  const count = (state: CellState): number => computed.filter(({ key }) => known.get(key)?.state === state).length;
+  // What the plan foresaw is not in the store's knowledge, nor does that of the larger class hold for a cell which it gives to its own.
+  const endOf = ({ key, state, foreseen }: PlannedCell): CellState => {
+    const found = known.get(key);
+    return found === undefined || (found.ifTooLarge === true && foreseen === undefined) ? state : found.state;
+  };
+  const count = (state: CellState): number => computed.filter((cell) => endOf(cell) === state).length;
   return {
     measured: count('measured'),
     cached: plan.cells.length - computed.length,

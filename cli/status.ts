@@ -68,9 +68,9 @@ function sweepTable(sweeps: readonly SweepStatus[], alone: boolean): string {
 
 function outcomeTable(outcomes: readonly OutcomeRow[]): string {
   const table = new Table({ head: ['arm', 'context', 'axes', 'state', 'attempts', 'reason'], style: { head: [], border: [] }, wordWrap: true });
-  for (const { armLabel, contextTokens, axes, state, attempts, deviceClass, code, reason } of outcomes) {
+  for (const { armLabel, contextTokens, axes, state, attempts, deviceClass, code, reason, triedAgainBy } of outcomes) {
     const where = Object.entries(axes).map(([name, value]) => (typeof value === 'number' && name === 'depth' ? `depth ${depthPercent(value)} %` : `${name} ${value}`)).join(', ');
-    table.push([armLabel, contextTokens, where, state, attempts, `${code} on ${deviceClass}: ${reason}`]);
+    table.push([armLabel, contextTokens, where, state, attempts, `${code} on ${deviceClass}: ${reason}${triedAgainBy.length === 0 ? '' : ` (to be tried again by ${triedAgainBy.join(', ')})`}`]);
   }
   return table.toString();
 }

@@ -106,15 +106,24 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether a message is that of an allocation that failed: of the C++ runtime, of ONNX Runtime, of V8 or of CUDA. */
+/** Whether a message is that of an allocation that failed: of the C++ runtime, of ONNX Runtime, of V8, of CUDA or of a system call. */
 export const tellsOutOfMemory = (message: string): boolean =>
-  /bad_alloc|bad allocation|out of memory|failed to allocate|allocation failed|cannot allocate memory/i.test(message);
+  /bad_alloc|bad allocation|out of memory|failed to allocate|allocation failed|cannot allocate memory|ENOMEM/i.test(message);
+
+/** What an allocation that failed said, wherever it stands among the causes of an error: a file that it kept from being read is not missing. */
+export function outOfMemoryIn(error: unknown): string | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (tellsOutOfMemory(cause.message)) return cause.message;
+  return null;
+}
 
 /** Why a file could not be opened or read, in words. */
 export function whyUnreadable(cause: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause);
-  return code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+  return isAbsent(cause) ? 'there is no such file' : `it cannot be read (${code})`;
 }
+
+/** Whether a file could not be opened because there is none. */
+export const isAbsent = (cause: unknown): boolean => cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
 
 /** The error that every part of ropesweep throws for a state it knows. */
 export class RopesweepError extends Error {

@@ -3,7 +3,7 @@
  */
 import type { CellKey, ShardId, SweepId, WeightsId } from './ids.js';
 import type { CellResult, ShardStats } from './measurement.js';
-import type { Elsewhere, Failure, Page } from './orchestration.js';
+import type { Elsewhere, Failure, Page, ShardEnd } from './orchestration.js';
 import type { Plan, PlanClasses } from './plan.js';
 import type { ScoredNumbers } from './score.js';
 import type { FromSlot, ShardJob } from './slot.js';
@@ -16,6 +16,8 @@ export interface KnownCell {
   /** planned: too large for the plan's own device class, and nobody has tried it on the larger one. */
   readonly state: CellState;
   readonly reason: string | null;
+  /** It was tried on the larger class alone: true of the cell only where a plan finds it too large for its own. */
+  readonly ifTooLarge?: true;
 }
 
 /** How a needle cell that has an end came out; numbers are null unless it is measured. */
@@ -115,6 +117,8 @@ export interface StoreSituation {
   }[];
   /** Attempts at shards of the sweep that failed lately, by code. */
   readonly failures: readonly { readonly code: string; readonly attempts: number; readonly reason: string | null }[];
+  /** Other sweeps that are to try cells again which have no numbers here. */
+  readonly triedAgainBy: readonly { readonly sweep: SweepId; readonly cells: number }[];
   /** Other sweeps that hold slots. */
   readonly rivals: readonly { readonly sweep: SweepId; readonly priority: number; readonly shards: number }[];
 }
@@ -143,6 +147,8 @@ export interface OutcomeRow {
   readonly reason: string;
   /** On all device classes of the sweep. */
   readonly attempts: number;
+  /** Other sweeps that are to try the cell again. */
+  readonly triedAgainBy: readonly SweepId[];
 }
 
 /** ready: takes work; draining: was told to stop; aside: failed where others did not, and takes no more. */
@@ -261,11 +267,12 @@ export interface Store {
   registerWorker(worker: WorkerRow): Promise<void>;
   /** Says that the worker lives, and returns what the store thinks of it; null where its row is gone. */
   heartbeatWorker(id: string, beat: WorkerBeat): Promise<WorkerStanding | null>;
-  unregisterWorker(id: string): Promise<void>;
+  /** Nothing is done where the id is another process's by now, as below. */
+  unregisterWorker(worker: WorkerProcess): Promise<void>;
   /** Registered workers, as processes. */
   workerProcesses(): Promise<WorkerProcess[]>;
-  /** Ends the attempts of a worker whose process is gone. @returns the shards that it had leased */
-  loseWorker(worker: string): Promise<HeldShard[]>;
+  /** Ends the attempts of a worker whose process is gone. @returns the shards that it had leased; null where the id is another process's by now */
+  loseWorker(worker: WorkerProcess): Promise<HeldShard[] | null>;
 
   // views
   status(sweep: SweepId): Promise<SweepStatus | null>;
@@ -310,6 +317,8 @@ export interface Executions {
   running(workflowIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Activities of these workflows that wait in a queue get this priority. */
   prioritise(workflowIds: readonly string[], priority: number): Promise<void>;
+  /** Tells the newest run of a sweep's workflow that a shard ended; one that is gone needs no telling. */
+  shardEnded(workflowId: string, end: ShardEnd): Promise<void>;
   /** Ends, as lost, attempts of these workflows that the worker has. */
   loseWorker(workflowIds: readonly string[], worker: string): Promise<void>;
 }

@@ -155,19 +155,47 @@ export async function attachRunningStore(home?: string): Promise<RunningStore | 
   return stack === null ? null : { databaseUrl: stack.databaseUrl, owner: stack.attached, ownerGone: () => stack.ownerGone(), close: () => stack.close() };
 }
 
-/**
- * Temporal as the environment names it, for a process that must have one.
- * @throws RopesweepError CONFIG_INVALID if the environment names none.
- */
-export function temporalFromEnvironment(): { connectionOptions: TemporalConnectionOptions; namespace: string } {
-  const temporal = configuredTemporal();
-  if (temporal === null) {
-    throw new RopesweepError('CONFIG_INVALID', { where: 'TEMPORAL_ADDRESS', what: 'it is not set', mend: 'Set it to host:port of the Temporal server, or TEMPORAL_PROFILE to a profile of its configuration file.' });
-  }
-  return temporal;
+/** What a worker works for. */
+export interface WorkerServers extends ConfiguredTemporal {
+  readonly databaseUrl: string;
+  /** Whether the owner of the stack has ended or waits for this worker to end; always false for configured servers. */
+  ownerGone(): boolean;
+  close(): Promise<void>;
 }
 
-type ConfiguredTemporal = ReturnType<typeof temporalFromEnvironment>;
+/**
+ * The configured servers; where none are, those of the stack that runs in the home. It starts none.
+ * @throws RopesweepError CONFIG_INVALID where only one server is configured, or neither and no stack runs; STACK_FAILED if its owner leaves at once
+ */
+export async function openWorkerServers(home?: string): Promise<WorkerServers> {
+  const { databaseUrl, temporal } = configuredServers();
+  if (databaseUrl !== null) {
+    if (temporal !== null) return { databaseUrl, ...temporal, ownerGone: () => false, close: () => Promise.resolve() };
+    throw new RopesweepError('CONFIG_INVALID', { where: 'TEMPORAL_ADDRESS', what: 'it is not set, but DATABASE_URL is', mend: 'Set it to host:port of the Temporal server, or TEMPORAL_PROFILE to a profile of its configuration file.' });
+  }
+  const folder = homePath(home);
+  const stack = await attachStack(folder);
+  if (stack === null) {
+    throw new RopesweepError('CONFIG_INVALID', {
+      where: 'DATABASE_URL',
+      what: `it is not set, and no stack runs in ${folder} whose servers the worker could use`,
+      mend: 'Start one there (ropesweep up, or a run), or set DATABASE_URL and TEMPORAL_ADDRESS to the servers of a cluster: a worker starts none.',
+    });
+  }
+  try {
+    const { address } = await stack.temporal();
+    return { databaseUrl: stack.databaseUrl, connectionOptions: { address }, namespace: TEMPORAL_NAMESPACE, ownerGone: () => stack.ownerGone(), close: () => stack.close() };
+  } catch (error) {
+    await stack.close();
+    throw error;
+  }
+}
+
+/** Temporal as the environment names it. */
+interface ConfiguredTemporal {
+  readonly connectionOptions: TemporalConnectionOptions;
+  readonly namespace: string;
+}
 
 export interface ConfiguredServers {
   readonly databaseUrl: string | null;

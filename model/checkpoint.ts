@@ -5,7 +5,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { firstFew, RopesweepError, type Problem } from '../domain/errors.js';
+import { firstFew, isAbsent, outOfMemoryIn, RopesweepError, whyUnreadable, type Problem } from '../domain/errors.js';
 import { readConfig, type ConfigFile, type ModelConfig } from './config.js';
 import { isIndexable } from './elementLimit.js';
 import { splitFusedProjections } from './fusedProjections.js';
@@ -77,7 +77,14 @@ function weightFormat(config: ModelConfig, tensors: ReadonlyMap<string, StoredTe
   return types.size === 1 ? type : 'mixed';
 }
 
-const exists = (file: string): Promise<boolean> => stat(file).then((entry) => entry.isFile(), () => false);
+async function exists(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile();
+  } catch (error) {
+    if (outOfMemoryIn(error) !== null) throw error;
+    return false;
+  }
+}
 
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
@@ -124,7 +131,7 @@ async function describeFile(file: string): Promise<WeightFile> {
     const { size, mtimeMs } = await stat(real);
     return { path: real, name: path.basename(file), size, mtimeMs };
   } catch (cause) {
-    throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: 'there is no such file, though the index names it' }, { cause });
+    throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: isAbsent(cause) ? 'there is no such file, though the index names it' : whyUnreadable(cause) }, { cause });
   }
 }
 

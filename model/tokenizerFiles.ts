@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { messageOf, RopesweepError, whyUnreadable } from '../domain/errors.js';
+import { isAbsent, messageOf, RopesweepError, whyUnreadable } from '../domain/errors.js';
 import { digest, type Plain } from '../domain/identity.js';
 import { id, type TokenizerDigest } from '../domain/ids.js';
 import type { JsonObject, TokenizerFiles } from '../domain/tokenizer.js';
@@ -142,7 +142,7 @@ async function readText(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    if (isAbsent(cause)) return null;
     throw new RopesweepError('CHECKPOINT_MISSING', { where: file, what: whyUnreadable(cause) }, { cause });
   }
 }

@@ -11,7 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, RopesweepError } from '../domain/errors.js';
+import { messageOf, outOfMemoryIn, RopesweepError } from '../domain/errors.js';
 import type { ComputeDtype } from '../domain/engine.js';
 import { digest } from '../domain/identity.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -98,7 +98,7 @@ async function fileDigest(file: string, { folder, onProgress }: WeightCache): Pr
 /** The tensors of a copy, which counts as used now; null if there is none, or one that is damaged. */
 async function readCopy(file: string, { tensors, dtype }: Foreign): Promise<Tensors | null> {
   const found = await readSafetensorsHeader(file).catch((error: unknown) => {
-    if (error instanceof RopesweepError) return null;
+    if (error instanceof RopesweepError && outOfMemoryIn(error) === null) return null;
     throw error;
   });
   if (found === null) return null;

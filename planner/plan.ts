@@ -70,14 +70,18 @@ function addCells(cells: PlannedCell[], block: GridBlock, resolved: ResolvedSwee
   if (armId === undefined) throw new RopesweepError('INTERNAL', { where: 'plan', what: `no arm ${block.arm}` });
   const fit = fitOf(block, false);
   const isSimple = fit.refusals.length === 0;
+  const [own] = fit.refusals;
   block.keys.forEach((key, position) => {
     const cell = cellToCompute(block, position, key, armId);
     const found = known.get(key);
-    if (found === undefined) cells.push(isSimple ? cell : { ...cell, ...foreseen(fit, null) });
+    if (found?.ifTooLarge === true && own?.code === 'OUT_OF_MEMORY') cells.push({ ...cell, state: found.state, reason: reasons(own.reason, found.reason), foreseen: [own] });
+    else if (found === undefined || found.ifTooLarge === true) cells.push(isSimple ? cell : { ...cell, ...foreseen(fit, null) });
     else if (found.state === 'planned') cells.push({ ...cell, ...foreseen(fitOf(block, true), found.reason) });
     else cells.push({ ...cell, state: found.state, ...(found.reason !== null && { reason: found.reason }) });
   });
 }
+
+const reasons = (...texts: readonly (string | null)[]): string => texts.filter((text) => text !== null).join('; ');
 
 /** Written out: of millions of cells, copies of all fields but one would take most of the time. */
 function cellToCompute(block: GridBlock, position: number, key: CellKey, armId: ArmId): PlannedCell {
@@ -95,7 +99,7 @@ function cellToCompute(block: GridBlock, position: number, key: CellKey, armId: 
 /** What a cell has that does not fit everywhere. @param reason why it is not tried on the sweep's own class, as the store has it */
 const foreseen = ({ device, refusals }: Fit, reason: string | null) => ({
   state: device === null ? 'infeasible' as const : 'planned' as const,
-  reason: [reason, ...refusals.map((refusal) => refusal.reason)].filter((text) => text !== null).join('; '),
+  reason: reasons(reason, ...refusals.map((refusal) => refusal.reason)),
   ...(refusals.length > 0 && { foreseen: refusals }),
   ...(device !== null && { onLarger: true as const }),
 });
@@ -120,10 +124,13 @@ function countCells(cells: readonly PlannedCell[], excluded: readonly Excluded[]
 function planDigest(spec: SweepSpec, resolved: ResolvedSweep, grid: readonly GridBlock[]): string {
   const cells = createHash('sha256');
   for (const { keys } of grid) cells.update(keys.join(''));
+  const described = [resolved.device, resolved.larger].flatMap((device) => (device !== null && Object.hasOwn(spec.deviceClasses, device.name) ? [{ name: device.name, memoryBytes: device.memoryBytes }] : []));
   return digest({
     sweep: spec.name,
     deviceClass: spec.deviceClass,
     ...(spec.largerDeviceClass !== undefined && { largerDeviceClass: spec.largerDeviceClass }),
+    // What fits is foreseen by the memory that the spec gives them.
+    ...(described.length > 0 && { described }),
     dtype: resolved.dtype,
     engineVersion: plannedClasses(resolved).engineVersion,
     mixFingerprints: spec.mixFingerprints,

@@ -3,7 +3,7 @@
  */
 import { RopesweepError } from '../domain/errors.js';
 import type { ShardId, SweepId } from '../domain/ids.js';
-import { evaluationQueue, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
+import { evaluationQueue, sharedPage, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
 import type { Steered, SweepWish } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { allowed, isEnded, type SweepState } from '../domain/states.js';
@@ -55,23 +55,14 @@ interface OpenShard {
   readonly deviceClass: string;
 }
 
-/**
- * While both classes of a sweep have shards to start, each has half of the window: neither stands behind shards that wait for
- * workers of the other.
- */
 async function shardsToStart(client: Client, sweep: SweepId, { concurrency, largerDeviceClass }: ControlRow, except: readonly ShardId[]): Promise<OpenShard[]> {
   if (largerDeviceClass === null) return openShards(client, sweep, Prisma.sql`true`, 2 * concurrency, except);
   const isLarger = Prisma.sql`h.device_class = ${largerDeviceClass}`;
   const larger = await openShards(client, sweep, isLarger, 2 * concurrency, except);
   const own = await openShards(client, sweep, Prisma.sql`NOT (${isLarger})`, 2 * concurrency, except);
-  if (larger.length === 0 || own.length === 0) return [...larger, ...own];
   const inFlight = await client.$queryRaw<{ larger: boolean }[]>`SELECT ${isLarger} AS larger FROM shards h WHERE h.id = ANY (${except}::text[])`;
   const largerInFlight = inFlight.filter((shard) => shard.larger).length;
-  const roomOfLarger = Math.floor(concurrency / 2) - largerInFlight;
-  const roomOfOwn = Math.ceil(concurrency / 2) - (inFlight.length - largerInFlight);
-  const page = [...larger.slice(0, Math.max(0, roomOfLarger)), ...own.slice(0, Math.max(0, roomOfOwn))];
-  // An empty page would say that there is nothing left.
-  return page.length > 0 ? page : (roomOfLarger > roomOfOwn ? larger : own).slice(0, 1);
+  return sharedPage(concurrency, own, larger, { larger: largerInFlight, own: inFlight.length - largerInFlight });
 }
 
 /** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */
@@ -82,7 +73,7 @@ const openShards = (client: Client, sweep: SweepId, which: Prisma.Sql, limit: nu
     WHERE h.sweep_id = ${sweep} AND h.state = ANY (${OPEN_SHARDS}::shard_state[]) AND h.id <> ALL (${except}::text[]) AND ${which}
     ORDER BY h.ordinal, h.id LIMIT ${limit}`;
 
-/** Of a revision none of whose shards was tried yet; none where there are no others to spare. */
+/** Of a revision none of whose shards was tried yet; none where there are no others to spare. What the cheapest tells is known soonest. */
 async function cheapestAndDearest(client: Client, sweep: SweepId, revision: number): Promise<OpenShard[]> {
   const rows = await client.$queryRaw<OpenShard[]>`
     WITH open AS (
@@ -92,9 +83,9 @@ async function cheapestAndDearest(client: Client, sweep: SweepId, revision: numb
         AND NOT EXISTS (SELECT FROM shards WHERE sweep_id = ${sweep} AND revision = ${revision} AND attempts > 0)
     )
     SELECT id, crashes, "deviceClass" FROM (
-      (SELECT *, 1 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
+      (SELECT *, 0 AS place FROM open ORDER BY cost_flops, id LIMIT 1)
       UNION ALL
-      (SELECT *, 0 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)
+      (SELECT *, 1 FROM open ORDER BY cost_flops DESC, id DESC LIMIT 1)
     ) AS both_ends WHERE (SELECT count(*) FROM open) > 2 ORDER BY place`;
   return rows;
 }

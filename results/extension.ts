@@ -5,7 +5,6 @@
  * Saying it twice is saying it once, from two processes as well: a cell that an open shard has already is left to it.
  */
 import type pg from 'pg';
-import { PLACE_CODES } from '../domain/errors.js';
 import type { ArmId, CellKey, SweepId } from '../domain/ids.js';
 import type { NamedTable, Plan, PlanClasses, PlannedCell, PlannedShard } from '../domain/plan.js';
 import type { KnownScore } from '../domain/ports.js';
@@ -13,7 +12,7 @@ import type { Refinement } from '../domain/refinement.js';
 import type { SweepSpec } from '../domain/spec.js';
 import type { CellOrigin, CellState, SweepState } from '../domain/states.js';
 import { chunks } from './chunks.js';
-import { holdsFor, ofPlan } from './cellOutcome.js';
+import { holdsFor, IS_OF_PLACE, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
 import { foresee } from './foreseen.js';
 import { Prisma } from './generated/client.js';
@@ -110,7 +109,7 @@ export async function knownScores(client: Client, keys: readonly CellKey[], clas
       FROM unnest(${some}::text[]) AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
       LEFT JOIN needle_results n ON n.cell_key = asked.key AND m.state = 'measured'
-      LEFT JOIN outcomes o ON ${holdsFor(Prisma.sql`asked.key`, ofPlan(classes))} AND o.code <> ALL (${PLACE_CODES}::text[])
+      LEFT JOIN outcomes o ON ${holdsFor(Prisma.sql`asked.key`, ofPlan(classes))} AND NOT ${IS_OF_PLACE}
       WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL`;
     for (const { key, state, exactMatch, tokenRecall, stringRecall } of rows) {
       known.set(key, { state, numbers: exactMatch === null || tokenRecall === null ? null : { exactMatch, tokenRecall, stringRecall } });

@@ -8,7 +8,7 @@ import type { ArmRecall, LiveArm, LiveDetail, LiveFailure, LiveShard, LiveSweep,
 import type { CellProgress } from '../domain/ports.js';
 import { isEnded, SHARD_STATES, SWEEP_END_STATES, type ShardState, type SweepState } from '../domain/states.js';
 import type { Client } from './database.js';
-import { holdsFor, OF_REVISION } from './cellOutcome.js';
+import { isShownFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
 import { SHARE, shardWork } from './shardWork.js';
 import { SILENT_SECONDS } from './situation.js';
@@ -236,7 +236,7 @@ const failureRows = (client: Client, sweep: SweepId) => client.$queryRaw<LiveFai
     JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-    WHERE ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
+    WHERE ${isShownFor(Prisma.sql`m.cell_key`, OF_REVISION)}
   ) AS f
   ORDER BY f.state, f.code, f.at DESC, f.ordinal`;
 

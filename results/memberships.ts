@@ -6,12 +6,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
+import { RopesweepError } from '../domain/errors.js';
 import type { ArmId, CellKey, ShardId, SweepId } from '../domain/ids.js';
 import type { PlanClasses, PlannedCell } from '../domain/plan.js';
 import type { CellOrigin } from '../domain/states.js';
-import { belongsTo, holdsFor, ofPlan } from './cellOutcome.js';
+import { forgetOutcomes, holdsFor, IS_OF_PLACE, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
+import { IS_FORESEEN } from './foreseen.js';
 import { Prisma } from './generated/client.js';
 import { holdOffPruning } from './pruning.js';
 
@@ -73,11 +74,13 @@ function* copyText(cells: readonly StagedCell[], shardOfCell: ShardOfCell, first
   yield text;
 }
 
-/** Forgets outcomes of the staged cells whose reason lay in the place where they were tried: a person may have mended it. */
-export async function forgetPlaces(transaction: Client, place: RevisionPlace): Promise<void> {
-  await transaction.$executeRaw`
-    DELETE FROM outcomes o USING submitted_cells c
-    WHERE o.cell_key = c.key AND ${belongsTo(ofPlan(place))} AND o.code = ANY (${PLACE_CODES}::text[])`;
+/**
+ * Forgets of the staged cells, and of those that refinement had added, what earlier plans foresaw and what lay in the place where they
+ * were tried.
+ */
+export async function forgetStaged(transaction: Client, place: RevisionPlace): Promise<void> {
+  const keys = Prisma.sql`SELECT key FROM submitted_cells UNION ALL SELECT cell_key FROM memberships WHERE sweep_id = ${place.sweep} AND origin <> 'grid'`;
+  await forgetOutcomes(transaction, ofPlan(place), keys, Prisma.sql`(${IS_OF_PLACE} OR ${IS_FORESEEN})`);
 }
 
 /**

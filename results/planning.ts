@@ -7,7 +7,7 @@ import type { CellKey, WeightsId } from '../domain/ids.js';
 import type { PlanClasses } from '../domain/plan.js';
 import type { FileDigest, KnownCell, MeasuredRate } from '../domain/ports.js';
 import type { CellState } from '../domain/states.js';
-import { holdsFor, isTooLarge, ofPlan } from './cellOutcome.js';
+import { ofPlan } from './cellOutcome.js';
 import type { Client, Database } from './database.js';
 import { Prisma } from './generated/client.js';
 
@@ -15,6 +15,7 @@ interface KnownRow {
   readonly key: CellKey;
   readonly state: CellState;
   readonly reason: string | null;
+  readonly ifTooLarge: boolean;
 }
 
 /** Keys in one question: PostgreSQL reads what it has of them once a question, and a message holds them easily. */
@@ -24,26 +25,31 @@ const QUESTIONS = 2;
 
 /**
  * Those of the keys that the store knows. A measurement stands before an outcome; an outcome whose reason lies in the place
- * where the cell was tried is none: the next submission plans the cell again. A cell that was too large for the classes' own and
- * was not tried on the larger one is planned.
+ * where the cell was tried is none: the next submission plans the cell again. Nor is one that a plan foresaw: each plan decides for
+ * itself. A cell that was too large for the classes' own and was not tried on the larger one is planned.
  *
  * Keys travel as one text, which of a million costs a fraction of what an array of parameters does.
  *
  * @param pieces the keys, laid out when they are asked for
  */
 export async function knownCells(database: Database, pieces: Iterable<readonly CellKey[]>, classes: PlanClasses): Promise<Map<CellKey, KnownCell>> {
-  const key = Prisma.sql`asked.key`;
+  const { deviceClass, largerDeviceClass, engineVersion } = ofPlan(classes);
+  /** Of an outcome, whether somebody tried the cell on the class. */
+  const triedOn = (outcome: Prisma.Sql, onClass: Prisma.Sql): Prisma.Sql => Prisma.sql`${outcome}.cell_key = asked.key AND ${outcome}.engine_version = ${engineVersion}
+    AND ${outcome}.device_class = ${onClass} AND NOT ${outcome}.forgotten AND ${outcome}.attempts > 0 AND ${outcome}.code <> ALL (${[...PLACE_CODES]}::text[])`;
+  const goesOn = Prisma.sql`(${largerDeviceClass} IS NOT NULL AND own.state = 'infeasible' AND own.code = 'OUT_OF_MEMORY')`;
   const known = new Map<CellKey, KnownCell>();
   const ask = async (keys: readonly CellKey[]): Promise<void> => {
     const rows = await database.readWithMuch<KnownRow>(Prisma.sql`
-      SELECT asked.key, coalesce(m.state::text, o.state::text, 'planned') AS state,
-             CASE WHEN m.state IS NULL THEN concat_ws('; ', f.reason, o.reason) END AS reason
+      SELECT asked.key, coalesce(m.state::text, larger.state::text, CASE WHEN ${goesOn} THEN 'planned' END, own.state::text) AS state,
+             CASE WHEN m.state IS NULL THEN concat_ws('; ', own.reason, larger.reason) END AS reason,
+             m.cell_key IS NULL AND own.cell_key IS NULL AS "ifTooLarge"
       FROM string_to_table(${keys.join(',')}, ',') AS asked(key)
       LEFT JOIN measurements m ON m.cell_key = asked.key
-      LEFT JOIN outcomes o ON ${holdsFor(key, ofPlan(classes))} AND o.code <> ALL (${PLACE_CODES}::text[])
-      LEFT JOIN outcomes f ON ${classes.largerDeviceClass !== null} AND ${isTooLarge(key, ofPlan(classes))}
-      WHERE m.cell_key IS NOT NULL OR o.cell_key IS NOT NULL OR f.cell_key IS NOT NULL`);
-    for (const { key, state, reason } of rows) known.set(key, { state, reason });
+      LEFT JOIN outcomes own ON ${triedOn(Prisma.raw('own'), deviceClass)}
+      LEFT JOIN outcomes larger ON ${triedOn(Prisma.raw('larger'), largerDeviceClass)} AND (own.cell_key IS NULL OR ${goesOn})
+      WHERE m.cell_key IS NOT NULL OR own.cell_key IS NOT NULL OR larger.cell_key IS NOT NULL`);
+    for (const { key, state, reason, ifTooLarge } of rows) known.set(key, ifTooLarge ? { state, reason, ifTooLarge } : { state, reason });
   };
   await pMap(questions(pieces), ask, { concurrency: QUESTIONS });
   return known;

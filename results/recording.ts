@@ -103,5 +103,5 @@ export async function insertOutcomes(
     WHERE NOT EXISTS (SELECT FROM measurements x WHERE x.cell_key = o.key)
     ORDER BY o.key
     ON CONFLICT (cell_key, device_class, engine_version) DO UPDATE SET
-      state = excluded.state, code = excluded.code, reason = excluded.reason, attempts = excluded.attempts, at = now()`;
+      state = excluded.state, code = excluded.code, reason = excluded.reason, attempts = excluded.attempts, at = now(), forgotten = false`;
 }

@@ -19,19 +19,28 @@ export async function heartbeatWorker(client: Client, id: string, { draining, lo
   return standing ?? null;
 }
 
-export async function unregisterWorker(client: Client, id: string): Promise<void> {
-  await client.worker.deleteMany({ where: { id } });
+/** An id names a process by its pid, which a new process may have been given since: its row stays. */
+export async function unregisterWorker(client: Client, { id, processStarted }: WorkerProcess): Promise<void> {
+  await client.worker.deleteMany({ where: { id, processStarted } });
 }
 
 export function workerProcesses(client: Client): Promise<WorkerProcess[]> {
   return client.worker.findMany({ select: { id: true, pid: true, processStarted: true }, orderBy: { id: 'asc' } });
 }
 
-/** The leases stay until another attempt takes them: whoever was thought to be gone and is not may still write. */
-export async function loseWorker(transaction: Client, worker: string): Promise<HeldShard[]> {
+/**
+ * The leases stay until another attempt takes them: whoever was thought to be gone and is not may still write.
+ *
+ * @returns null where the id is no longer that process's
+ */
+export async function loseWorker(transaction: Client, { id, processStarted }: WorkerProcess): Promise<HeldShard[] | null> {
+  // Locked, so that a new process with its pid registers before or after and has no attempts meanwhile.
+  const [row] = await transaction.$queryRaw<{ id: string }[]>`
+    SELECT id FROM workers WHERE id = ${id} AND process_started = ${processStarted} FOR NO KEY UPDATE`;
+  if (row === undefined) return null;
   await transaction.$executeRaw`
     UPDATE shard_attempts SET ended_at = now(), code = ${FAILURES.workerLost}, reason = 'its process is gone'
-    WHERE worker = ${worker} AND ended_at IS NULL`;
+    WHERE worker = ${id} AND ended_at IS NULL`;
   return transaction.$queryRaw<HeldShard[]>`
-    SELECT sweep_id AS sweep, id AS shard FROM shards WHERE state = 'leased' AND leased_by = ${worker} ORDER BY id`;
+    SELECT sweep_id AS sweep, id AS shard FROM shards WHERE state = 'leased' AND leased_by = ${id} ORDER BY id`;
 }

@@ -1,11 +1,13 @@
 /**
  * Trying cells again that have no numbers: their outcomes are forgotten, those of a larger device class too, and new shards get them.
+ * Other sweeps that have such a cell show its last outcome until there is a new one.
  */
 import type { CellKey, ShardId, SweepId } from '../domain/ids.js';
 import { groupBy } from '../domain/groupBy.js';
 import type { OutcomeRow } from '../domain/ports.js';
 import { belongsTo, classOfCell, holdsFor, OF_REVISION } from './cellOutcome.js';
 import type { Client } from './database.js';
+import { IS_FORESEEN } from './foreseen.js';
 import { Prisma } from './generated/client.js';
 import { insertPart } from './shardParts.js';
 
@@ -18,8 +20,8 @@ export const isRetryable = ({ attempts }: OutcomeRow): boolean => attempts > 0;
 export async function retryCells(transaction: Client, sweep: SweepId, keys: readonly CellKey[]): Promise<number> {
   await transaction.$queryRaw`SELECT id FROM sweeps WHERE id = ${sweep} FOR NO KEY UPDATE`;
   await transaction.$executeRaw`
-    DELETE FROM outcomes o USING sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-    WHERE s.id = ${sweep} AND o.cell_key = ANY (${[...keys]}::text[]) AND o.attempts > 0
+    UPDATE outcomes o SET forgotten = true FROM sweeps s JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
+    WHERE s.id = ${sweep} AND o.cell_key = ANY (${[...keys]}::text[]) AND NOT ${IS_FORESEEN}
       AND ${belongsTo(OF_REVISION)}`;
   const again = await transaction.$queryRaw<{ key: CellKey; shard: ShardId; tokens: number; deviceClass: string }[]>`
     UPDATE memberships m SET state = 'planned'

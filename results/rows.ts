@@ -11,7 +11,7 @@ import type { ArmRow, CellRow, CellsWanted, SweepHead, SweepRows, TaskLength } f
 import { DIVERGED_REASON, type CellOrigin, type CellState } from '../domain/states.js';
 import { TASK_KINDS, type ResolvedTask, type TaskKind } from '../domain/task.js';
 import { chunks } from './chunks.js';
-import { holdsFor, OF_REVISION } from './cellOutcome.js';
+import { isShownFor, OF_REVISION } from './cellOutcome.js';
 import type { Client } from './database.js';
 import { Prisma } from './generated/client.js';
 import { readAttentions, readNeedles, readPerplexities, type Stored } from './readNumbers.js';
@@ -128,7 +128,7 @@ async function* pagesOfArm(client: Client, sweep: SweepId, arm: ArmId, wanted: C
       JOIN sweeps s ON s.id = m.sweep_id
       JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
       LEFT JOIN measurements x ON x.cell_key = m.cell_key AND m.state IN ('measured', 'diverged')
-      LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed') AND ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
+      LEFT JOIN outcomes o ON m.state IN ('infeasible', 'failed') AND ${isShownFor(Prisma.sql`m.cell_key`, OF_REVISION)}
       ORDER BY page.place`;
     const measured = (kind: TaskKind) => rows.filter((row) => row.taskKind === kind && row.state === 'measured').map((row) => row.key);
     const numbers: Numbers = {

@@ -4,7 +4,7 @@
 import type { SweepId } from '../domain/ids.js';
 import type { StoreSituation } from '../domain/ports.js';
 import type { Client } from './database.js';
-import { status } from './status.js';
+import { status, triedAgainBy } from './status.js';
 
 /** A worker whose heartbeat is older than this is taken for gone. */
 export const SILENT_SECONDS = 40;
@@ -29,5 +29,6 @@ export async function situation(client: Client, sweep: SweepId): Promise<StoreSi
     SELECT s.id AS sweep, s.priority, count(h.id)::int AS shards
     FROM sweeps s JOIN shards h ON h.sweep_id = s.id AND h.state = 'leased'
     WHERE s.id <> ${sweep} AND s.state = 'running' GROUP BY s.id, s.priority ORDER BY s.priority, s.id`;
-  return { status: now, workers: workers.map((worker) => ({ ...worker, alive: worker.silentSeconds < SILENT_SECONDS })), failures, rivals };
+  const again = now.cells.failed + now.cells.infeasible === 0 ? [] : await triedAgainBy(client, sweep);
+  return { status: now, workers: workers.map((worker) => ({ ...worker, alive: worker.silentSeconds < SILENT_SECONDS })), failures, triedAgainBy: again, rivals };
 }

@@ -2,10 +2,10 @@
  * How sweeps stand, from counters that are kept as cells change.
  */
 import type { SweepId } from '../domain/ids.js';
-import type { OutcomeRow, SweepStatus } from '../domain/ports.js';
-import { SHARD_STATES, type ShardState, type SweepState } from '../domain/states.js';
+import type { OutcomeRow, StoreSituation, SweepStatus } from '../domain/ports.js';
+import { SHARD_STATES, SWEEP_END_STATES, type ShardState, type SweepState } from '../domain/states.js';
 import type { Client } from './database.js';
-import { belongsTo, holdsFor, OF_REVISION } from './cellOutcome.js';
+import { isShownFor, OF_REVISION } from './cellOutcome.js';
 import { Prisma } from './generated/client.js';
 import { shardWork } from './shardWork.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -68,6 +68,19 @@ export const status = async (client: Client, sweep: SweepId): Promise<SweepStatu
 /** All sweeps, the one that changed last first. */
 export const sweeps = (client: Client): Promise<SweepStatus[]> => statusRows(client, Prisma.sql`true`);
 
+/** Of a membership `again` in a sweep `s`. */
+const IS_TRIED_AGAIN = Prisma.sql`(again.state = 'planned' AND s.state <> ALL (${[...SWEEP_END_STATES]}::sweep_state[]))`;
+
+/** Sweeps that are to try cells again which have no numbers in this one. */
+export const triedAgainBy = (client: Client, sweep: SweepId): Promise<StoreSituation['triedAgainBy']> =>
+  client.$queryRaw<StoreSituation['triedAgainBy'][number][]>`
+    SELECT s.id AS sweep, count(*)::int AS cells
+    FROM memberships m
+    JOIN memberships again ON again.cell_key = m.cell_key AND again.sweep_id <> m.sweep_id
+    JOIN sweeps s ON s.id = again.sweep_id
+    WHERE m.sweep_id = ${sweep} AND m.state IN ('infeasible', 'failed') AND ${IS_TRIED_AGAIN}
+    GROUP BY s.id ORDER BY s.id`;
+
 /** In the order of the cells in the plan. */
 export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeRow[]> {
   const rows = await client.$queryRaw<(Omit<OutcomeRow, 'axes'> & Record<'depth' | 'seed' | 'document', number | string | null>)[]>`
@@ -76,12 +89,16 @@ export async function outcomes(client: Client, sweep: SweepId): Promise<OutcomeR
            a.original_context_tokens AS "originalContextTokens", m.task, m.task_kind::text AS "taskKind", m.origin::text AS origin,
            m.context_tokens AS "contextTokens", m.depth, m.seed, m.document,
            o.state::text AS state, o.device_class AS "deviceClass", o.code, o.reason,
-           (SELECT sum(o.attempts)::int FROM outcomes o WHERE o.cell_key = m.cell_key AND ${belongsTo(OF_REVISION)}) AS attempts
+           -- What was forgotten counts for those to whom it is shown.
+           (SELECT sum(t.attempts)::int FROM outcomes t WHERE t.cell_key = m.cell_key AND t.engine_version = r.engine_version
+            AND t.device_class IN (r.device_class, r.larger_device_class) AND (o.forgotten OR NOT t.forgotten)) AS attempts,
+           ARRAY(SELECT DISTINCT again.sweep_id FROM memberships again JOIN sweeps s ON s.id = again.sweep_id
+                 WHERE again.cell_key = m.cell_key AND ${IS_TRIED_AGAIN} ORDER BY 1) AS "triedAgainBy"
     FROM memberships m
     JOIN arms a ON a.sweep_id = m.sweep_id AND a.arm_id = m.arm_id
     JOIN sweeps s ON s.id = m.sweep_id
     JOIN revisions r ON r.sweep_id = s.id AND r.number = s.revision
-    JOIN outcomes o ON ${holdsFor(Prisma.sql`m.cell_key`, OF_REVISION)}
+    JOIN outcomes o ON ${isShownFor(Prisma.sql`m.cell_key`, OF_REVISION)}
     WHERE m.sweep_id = ${sweep} AND m.state IN ('infeasible', 'failed')
     ORDER BY m.ordinal, m.cell_key, a.ordinal`;
   return rows.map(({ depth, seed, document, ...row }) => {

@@ -141,13 +141,13 @@ export class PrismaStore implements Store {
     return this.database.read((client) => heartbeatWorker(client, id, beat));
   }
 
-  unregisterWorker(id: string): Promise<void> {
-    return this.database.read((client) => unregisterWorker(client, id));
+  unregisterWorker(worker: WorkerProcess): Promise<void> {
+    return this.database.read((client) => unregisterWorker(client, worker));
   }
   workerProcesses(): Promise<WorkerProcess[]> {
     return this.database.read(workerProcesses);
   }
-  loseWorker(worker: string): Promise<HeldShard[]> {
+  loseWorker(worker: WorkerProcess): Promise<HeldShard[] | null> {
     return this.database.write((transaction) => loseWorker(transaction, worker));
   }
 

@@ -6,18 +6,18 @@
  */
 import type pg from 'pg';
 import { NUMERICS_VERSION } from '../domain/engine.js';
-import { PLACE_CODES, RopesweepError } from '../domain/errors.js';
+import { RopesweepError } from '../domain/errors.js';
 import type { ArmId, SweepId } from '../domain/ids.js';
 import type { Plan, PlannedArm, PlannedShard } from '../domain/plan.js';
 import type { Submission } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { adoptForSweep } from './adoption.js';
-import { belongsTo, holdsFor, ofPlan } from './cellOutcome.js';
+import { forgetOutcomes, holdsFor, IS_OF_PLACE, ofPlan } from './cellOutcome.js';
 import type { Client } from './database.js';
 import { deriveDivergences } from './divergences.js';
-import { foresee } from './foreseen.js';
+import { foresee, IS_FORESEEN } from './foreseen.js';
 import { Prisma } from './generated/client.js';
-import { forgetPlaces, insertMembers, leaveUnplanned, moveToShards, refuseStale, stageCells, type RevisionPlace } from './memberships.js';
+import { forgetStaged, insertMembers, leaveUnplanned, moveToShards, refuseStale, stageCells, type RevisionPlace } from './memberships.js';
 import { insertShards, lockOpenShards } from './plannedShards.js';
 import { endState } from './sweepEnd.js';
 import { OPEN_SHARDS } from './transitions.js';
@@ -45,8 +45,9 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
   await upsertArms(transaction, plan.sweep, plan.arms);
   const open = await lockOpenShards(transaction, plan.sweep);
   if (same) {
-    await planAgain(transaction, place);
+    await forgetAgain(transaction, place);
     await foresee(transaction, engineVersion, plan.cells);
+    await planAgain(transaction, place);
     await adoptForSweep(transaction, plan.sweep);
     const shards = await strayShards(transaction, plan);
     const shardOfCell = await insertShards(transaction, plan, revision, open, shards);
@@ -57,7 +58,7 @@ export async function submit(transaction: Client, connection: pg.ClientBase, spe
   } else {
     const shardOfCell = await insertShards(transaction, plan, revision, open, plan.shards);
     await stageCells(transaction, connection, plan.cells, shardOfCell);
-    await forgetPlaces(transaction, place);
+    await forgetStaged(transaction, place);
     await foresee(transaction, engineVersion, plan.cells);
     await refuseStale(transaction, place);
     await insertMembers(transaction, place);
@@ -148,13 +149,15 @@ export async function addTables(transaction: Client, sweep: SweepId, arm: ArmId,
     UPDATE arms SET tables = tables || ${json(tables)}::jsonb WHERE sweep_id = ${sweep} AND arm_id = ${arm}`;
 }
 
-/** Cells of the current revision whose outcome lay in the place where they were tried are planned again; others too that have none any more. */
+/** As {@link forgetStaged}, of the cells of the current revision. */
+async function forgetAgain(transaction: Client, place: RevisionPlace): Promise<void> {
+  const cells = Prisma.sql`SELECT cell_key AS key, state, origin FROM memberships WHERE sweep_id = ${place.sweep}`;
+  await forgetOutcomes(transaction, ofPlan(place), cells, Prisma.sql`(${IS_OF_PLACE} AND c.state = 'failed' OR ${IS_FORESEEN} AND c.origin = 'grid')`);
+}
+
+/** Cells of the current revision that have no outcome any more are planned again. */
 async function planAgain(transaction: Client, place: RevisionPlace): Promise<void> {
   const { sweep } = place;
-  await transaction.$executeRaw`
-    DELETE FROM outcomes o USING memberships m
-    WHERE m.sweep_id = ${sweep} AND m.state = 'failed' AND o.cell_key = m.cell_key
-      AND ${belongsTo(ofPlan(place))} AND o.code = ANY (${PLACE_CODES}::text[])`;
   await transaction.$executeRaw`
     UPDATE memberships m SET state = 'planned'
     FROM (

@@ -8,7 +8,7 @@ import { deviceText } from '../domain/device.js';
 import { engineVersion } from '../domain/engine.js';
 import { messageOf, RopesweepError } from '../domain/errors.js';
 import { HEARTBEAT, evaluationQueue, workerQueue } from '../domain/orchestration.js';
-import type { Executions, Place, Store } from '../domain/ports.js';
+import type { Executions, Place, Store, WorkerRow } from '../domain/ports.js';
 import { SELF_TEST_TOLERANCE } from '../evaluation/selfTestTolerance.js';
 import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
@@ -56,7 +56,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, execut
   const queue = workerQueue(deviceClass, place.worker);
   const pool = new ForkedSlots({ slots, threads, place, device, environment: deviceNeeds(device, homePath()).environment });
   const passed = await passesSelfTest(pool);
-  await store.registerWorker({
+  const row: WorkerRow = {
     id: place.worker,
     host: hostname(),
     pid: process.pid,
@@ -68,7 +68,8 @@ export async function openEvaluation(common: CommonOptions, store: Store, execut
     selfTest: passed ? 'passed' : 'failed',
     memoryBytes: device.provider === 'cpu' ? totalmem() : null,
     version: VERSION,
-  });
+  };
+  await store.registerWorker(row);
   if (!passed) throw new RopesweepError('DEVICE_BROKEN', { where: place.worker, what: 'fused and reference attention differ' });
 
   const permits = new SlotPermits(slots);
@@ -86,7 +87,7 @@ export async function openEvaluation(common: CommonOptions, store: Store, execut
       defaultHeartbeatThrottleInterval: HEARTBEAT.everyMs,
     });
   const workers = await Promise.all([onQueue(evaluationQueue(deviceClass)), onQueue(queue)]);
-  const registration = keepRegistered(store, executions, place.worker, pool, workers);
+  const registration = keepRegistered(store, executions, row, pool, workers);
   return {
     workers,
     run: async (stopped) => {
@@ -94,36 +95,48 @@ export async function openEvaluation(common: CommonOptions, store: Store, execut
       if (registration.isAside()) await stopped;
     },
     close: async () => {
-      registration.stop();
+      await registration.stop();
       await pool.close();
-      await store.unregisterWorker(place.worker).catch(() => undefined);
+      await store.unregisterWorker(row).catch(() => undefined);
     },
   };
 }
 
 interface Registration {
   isAside(): boolean;
-  stop(): void;
+  /** Resolves when the last heartbeat was written. */
+  stop(): Promise<void>;
 }
 
 /** Keeps the row of the registry fresh, and hears from it when the node is set aside: then it takes no more work. */
-function keepRegistered(store: Store, executions: Executions, id: string, pool: ForkedSlots, workers: readonly Worker[]): Registration {
+function keepRegistered(store: Store, executions: Executions, row: WorkerRow, pool: ForkedSlots, workers: readonly Worker[]): Registration {
   let aside = false;
+  let beating = Promise.resolve();
   const beat = async (): Promise<void> => {
     try {
-      const standing = await store.heartbeatWorker(id, { draining: !aside && workers.some((worker) => worker.getState() !== 'RUNNING'), loaded: pool.loaded });
+      const standing = await store.heartbeatWorker(row.id, { draining: !aside && workers.some((worker) => worker.getState() !== 'RUNNING'), loaded: pool.loaded });
       if (standing?.state === 'aside' && !aside) {
         aside = true;
         console.error(`this worker was set aside and takes no more work: ${standing.reason ?? 'no reason is known'}`);
         for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       }
+      // Somebody took it for another process, or removed it by hand.
+      if (standing === null && !aside) await store.registerWorker(row);
       await reportDeadNeighbours(store, executions);
     } catch (error) {
       console.error(`the registry of workers could not be kept fresh: ${messageOf(error)}`);
     }
   };
-  const timer = setInterval(() => void beat(), HEARTBEAT.everyMs);
-  return { isAside: () => aside, stop: () => clearInterval(timer) };
+  const timer = setInterval(() => {
+    beating = beat();
+  }, HEARTBEAT.everyMs);
+  return {
+    isAside: () => aside,
+    stop: () => {
+      clearInterval(timer);
+      return beating;
+    },
+  };
 }
 
 /** A GPU's memory decides which cells fit, so its class is never guessed. */

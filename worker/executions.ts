@@ -1,7 +1,7 @@
 /** The Executions port over a Temporal client. */
 import { ActivityNotFoundError, ServiceError, WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { FAILURES } from '../domain/orchestration.js';
+import { FAILURES, SIGNALS } from '../domain/orchestration.js';
 import type { Executions } from '../domain/ports.js';
 
 export const temporalExecutions = (client: Client): Executions => ({
@@ -18,6 +18,13 @@ export const temporalExecutions = (client: Client): Executions => ({
       }),
     );
     return new Set(running.flat());
+  },
+  shardEnded: async (workflowId, end) => {
+    try {
+      await client.workflow.getHandle(workflowId).signal(SIGNALS.shardEnded, end);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
   },
   loseWorker: async (workflowIds, worker) => {
     await Promise.all(

@@ -17,7 +17,7 @@ import type { Executions, Store } from '../domain/ports.js';
 import { CPU, parseDevice, type Device } from '../domain/device.js';
 import { float32Cache } from '../infra/cacheFolder.js';
 import { exitCodeOf, wholeNumber } from '../infra/commandLine.js';
-import { temporalFromEnvironment } from '../infra/connections.js';
+import { openWorkerServers } from '../infra/connections.js';
 import { deviceNeeds } from '../infra/cuda.js';
 import { homePath } from '../infra/embedded/homeFolder.js';
 import { assertUsable } from '../evaluation/deviceProbe.js';
@@ -35,8 +35,11 @@ interface Options {
   readonly threads?: number;
   readonly device: Device;
   readonly deviceClass?: string;
+  readonly home?: string;
 }
 
+/** So often a worker that is attached to a stack looks whether its owner is still there. */
+const OWNER_LOOK_MS = 500;
 /** How long a draining worker waits for its activities to hand their shards back. */
 const DRAIN_MS = 20_000;
 
@@ -50,16 +53,19 @@ export function workerCommand(): Command {
     .option('--threads <n>', 'threads of ONNX Runtime in each slot (default: 1)', wholeNumber('--threads'))
     .addOption(new Option('--device <device>', 'cpu, cuda:N or webgpu (experimental)').argParser(parseDevice).default(CPU, 'cpu'))
     .option('--class, --device-class <name>', 'class of this node; sweeps name the class they want (default: cpu on a CPU)')
+    .option('--home <folder>', 'folder of the embedded stack to work for (default: .ropesweep, or ROPESWEEP_HOME)')
     .addHelpText(
       'after',
       `
-Needs TEMPORAL_ADDRESS (or a profile of the Temporal environment configuration) and DATABASE_URL.
+Works for the servers that DATABASE_URL and TEMPORAL_ADDRESS (or a profile of the Temporal environment configuration) name. With
+neither set, for the stack that runs in the home (ropesweep up, or a run), beside its own worker: it ends when that stack does.
 
 Examples:
   ropesweep worker --control                 workflows and planning, no evaluation
   ropesweep worker --slots 8 --threads 4     eight evaluation processes on this node
   ropesweep worker --control --slots 2       everything on one machine
-  ropesweep worker --device cuda:0 --class cuda-80    one slot on a GPU`,
+  ropesweep worker --device cuda:0 --class cuda-80    one slot on a GPU
+  ropesweep worker --slots 1 --class large    beside ropesweep up: for the cells of sweeps with largerDeviceClass: large`,
     )
     .exitOverride()
     .action(run);
@@ -67,10 +73,8 @@ Examples:
 
 async function run(options: Options): Promise<void> {
   const stop = new StopRequests();
-  const databaseUrl = process.env['DATABASE_URL'];
-  if (databaseUrl === undefined) {
-    throw new RopesweepError('CONFIG_INVALID', { where: 'DATABASE_URL', what: 'it is not set', mend: 'Set it to the PostgreSQL of the sweep; a worker starts no database.' });
-  }
+  // Slots and what they need find the home by it.
+  if (options.home !== undefined) process.env['ROPESWEEP_HOME'] = options.home;
   float32Cache(); // slots read it: what is wrong with it is said here
   // Before the servers are waited for; a CPU needs nothing, and its slots test themselves.
   if (options.device.provider !== 'cpu' && chooseSlots(options).slots > 0) {
@@ -78,7 +82,14 @@ async function run(options: Options): Promise<void> {
     await assertUsable(options.device, deviceNeeds(options.device, homePath()));
   }
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
-  const { connectionOptions, namespace } = temporalFromEnvironment();
+  const servers = await openWorkerServers();
+  const { databaseUrl, connectionOptions, namespace } = servers;
+  const looking = setInterval(() => {
+    if (!servers.ownerGone()) return;
+    clearInterval(looking);
+    console.error('the stack that this worker works for is being taken down: it ends too');
+    stop.now();
+  }, OWNER_LOOK_MS);
   await untilItAnswers('PostgreSQL', () => migrate(databaseUrl));
   const store = await openStore(databaseUrl);
   const native = await untilItAnswers('the Temporal server', () => NativeConnection.connect(connectionOptions));
@@ -100,6 +111,8 @@ async function run(options: Options): Promise<void> {
     await store.close();
     await connection.close();
     await native.close();
+    clearInterval(looking);
+    await servers.close();
   }
 }
 
@@ -118,6 +131,10 @@ class StopRequests {
     process.on('SIGINT', () => {
       if (!forked) this.act();
     });
+  }
+
+  now(): void {
+    this.act();
   }
 
   /** @returns what resolves when a stop was asked for */

@@ -11,10 +11,14 @@ import { isAlive, placeOfPids } from '../infra/embedded/processIdentity.js';
 export async function reportDeadNeighbours(store: Store, executions: Executions): Promise<string[]> {
   const here = `${placeOfPids()}:`;
   const dead = (await store.workerProcesses()).filter(({ pid, processStarted }) => processStarted.startsWith(here) && !isAlive({ pid, started: processStarted }));
-  for (const { id } of dead) {
-    const held = await store.loseWorker(id);
-    await executions.loseWorker(held.map(({ sweep, shard }) => shardWorkflowId(sweep, shard)), id);
-    await store.unregisterWorker(id);
+  const reported: string[] = [];
+  for (const worker of dead) {
+    const held = await store.loseWorker(worker);
+    // Another neighbour was first, and a new worker may have its pid by now.
+    if (held === null) continue;
+    await executions.loseWorker(held.map(({ sweep, shard }) => shardWorkflowId(sweep, shard)), worker.id);
+    await store.unregisterWorker(worker);
+    reported.push(worker.id);
   }
-  return dead.map(({ id }) => id);
+  return reported;
 }

@@ -3,7 +3,7 @@
  * ONNX Runtime computes synchronously, so nothing here answers while a run lasts; the parent heartbeats and kills.
  */
 import { parseDevice } from '../domain/device.js';
-import { messageOf, RopesweepError, tellsOutOfMemory } from '../domain/errors.js';
+import { messageOf, outOfMemoryIn, RopesweepError } from '../domain/errors.js';
 import type { FromSlot, ShardJob, ToSlot } from '../domain/slot.js';
 import { selfTest } from '../evaluation/selfTest.js';
 import { Evaluator } from '../evaluation/shard.js';
@@ -44,8 +44,9 @@ async function answer(message: ToSlot): Promise<void> {
       say({ kind: 'selfTested', difference: Number.isFinite(difference) ? difference : null });
     }
   } catch (error) {
-    const message = messageOf(error);
-    say({ kind: 'refused', code: error instanceof RopesweepError ? error.code : tellsOutOfMemory(message) ? 'OUT_OF_MEMORY' : 'INTERNAL', message });
+    const allocation = outOfMemoryIn(error);
+    if (allocation !== null) say({ kind: 'refused', code: 'OUT_OF_MEMORY', message: `out of memory: ${allocation}` });
+    else say({ kind: 'refused', code: error instanceof RopesweepError ? error.code : 'INTERNAL', message: messageOf(error) });
   }
 }
 

@@ -15,17 +15,17 @@ import {
   ApplicationFailure,
   CancellationScope,
   TimeoutFailure,
-  getExternalWorkflowHandle,
   isCancellation,
   log,
   proxyActivities,
+  proxyLocalActivities,
   setHandler,
   sleep,
 } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.js';
 import type { EvaluateActivities } from '../activities/evaluate.js';
-import { CONTROL_QUEUE, FAILURES, HEARTBEAT, sweepWorkflowId, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
-import { shardEnded, shardSituation } from './signals.js';
+import { CONTROL_QUEUE, FAILURES, HEARTBEAT, type Failure, type ShardEnd, type ShardInput, type ShardSituation } from '../domain/orchestration.js';
+import { shardSituation } from './signals.js';
 
 const MAXIMUM_UNCOUNTED = 200;
 const LONGEST_BACKOFF_MS = 30_000;
@@ -65,6 +65,8 @@ function classify(error: unknown): Classified {
 }
 
 const { failShard, splitShard } = proxyActivities<ControlActivities>({ taskQueue: CONTROL_QUEUE, startToCloseTimeout: '1 minute' });
+/** Local: a signal of the workflow's own would take a workflow task more, to hear that it was sent. */
+const { reportShard } = proxyLocalActivities<ControlActivities>({ startToCloseTimeout: '10 seconds', retry: { maximumAttempts: 5 } });
 
 export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
   let situation: ShardSituation = { shard: input.shard, phase: 'evaluating', untilMs: null, tried: 0, failure: null };
@@ -151,10 +153,10 @@ function foundNoSlot(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.type === FAILURES.slotsBusy;
 }
 
-/** By workflow id alone, so that the signal reaches the sweep's newest run; a sweep that is gone reads the store. */
+/** A sweep that was not told reads the store, on its reconcile timer. */
 async function report(input: ShardInput, end: ShardEnd): Promise<void> {
   try {
-    await getExternalWorkflowHandle(sweepWorkflowId(input.sweep)).signal(shardEnded, end);
+    await reportShard({ sweep: input.sweep, end });
   } catch (error) {
     log.warn('the sweep could not be told that a shard ended', { error: String(error) });
   }

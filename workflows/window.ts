@@ -42,18 +42,21 @@ export class Window {
 
   take({ control, shards, canary }: Page): void {
     this.control = control;
-    this.page = shards.filter(({ shard }) => !this.open.has(shard));
+    // A window with room for one tries one canary after the other.
+    const waiting = canary ? [] : this.page.filter(({ shard }) => this.isPending(shard));
+    const others = shards.filter(({ shard }) => !this.open.has(shard) && !waiting.some((one) => one.shard === shard));
+    this.page = [...waiting, ...others];
     this.more = shards.length > 0;
     if (canary) for (const { shard } of this.page) this.canaries.set(shard, null);
-    // One that a narrow window had not started comes in its turn: nobody waits for it.
-    else for (const shard of this.pendingCanaries) if (!this.open.has(shard)) this.canaries.delete(shard);
   }
 
   /** What is to be started now, counted among those in flight from here on. */
   start(): ShardStart[] {
     const { control } = this;
-    if (control?.state !== 'running' || control.spent !== null || this.gateIsClosed) return [];
-    const starting = this.page.splice(0, Math.max(0, this.room));
+    if (control?.state !== 'running' || control.spent !== null) return [];
+    // Canaries stand before all others.
+    const startable = this.gateIsClosed ? this.page.filter(({ shard }) => this.isPending(shard)).length : this.page.length;
+    const starting = this.page.splice(0, Math.max(0, Math.min(startable, this.room)));
     for (const { shard } of starting) this.open.add(shard);
     return starting;
   }
@@ -74,14 +77,18 @@ export class Window {
     if (gone.length > 0) this.news = true;
   }
 
+  /** Whether it is a canary that did not end yet. */
+  private isPending(shard: ShardId): boolean {
+    return this.canaries.get(shard) === null;
+  }
+
   get pendingCanaries(): ShardId[] {
     return [...this.canaries].filter(([, end]) => end === null).map(([shard]) => shard);
   }
 
-  /** The canaries are in flight, and none of them went well yet. */
+  /** Nothing but canaries is to be started: one of them has not ended, and none went well yet. */
   private get gateIsClosed(): boolean {
-    const started = [...this.canaries.keys()].every((shard) => !this.page.some((waiting) => waiting.shard === shard));
-    return started && this.pendingCanaries.length > 0 && ![...this.canaries.values()].some((end) => end?.state === 'done' && end.failure === null);
+    return this.pendingCanaries.length > 0 && ![...this.canaries.values()].some((end) => end?.state === 'done' && end.failure === null);
   }
 
   /** What both canaries failed of, if it was the same. */

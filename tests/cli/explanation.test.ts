@@ -19,7 +19,7 @@ const STATUS: StoreSituation['status'] = {
   createdAt: new Date(0),
   updatedAt: new Date(0),
 };
-const STORE: StoreSituation = { status: STATUS, workers: [WORKER], failures: [], rivals: [] };
+const STORE: StoreSituation = { status: STATUS, workers: [WORKER], failures: [], triedAgainBy: [], rivals: [] };
 const OPEN = ['a', 'b'] as unknown as readonly ShardId[];
 const CONTROL = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 5, spent: null } as const;
 
@@ -57,6 +57,11 @@ describe('why', () => {
     expect(said[0]).toBe('demo is incomplete: the failure budget is spent');
     expect(said.join('\n')).toContain('6 cells were not reached');
     expect(said.join('\n')).toContain('ropesweep retry demo');
+  });
+
+  it('says which other sweep tries its failed cells again', () => {
+    const status = { ...STATUS, state: 'incomplete' as const, cells: { ...STATUS.cells, planned: 0, failed: 2 } };
+    expect(reasons({ status, triedAgainBy: [{ sweep: 'other' as SweepId, cells: 2 }] }).at(-1)).toBe('other is to try 2 of the cells without numbers again');
   });
 
   it('says what works where all is well', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ERRORS, EXIT, RopesweepError } from '../../domain/errors.js';
+import { ERRORS, EXIT, outOfMemoryIn, RopesweepError } from '../../domain/errors.js';
 
 describe('errors', () => {
   it('say what happened, where, and how to mend it', () => {
@@ -23,6 +23,14 @@ describe('errors', () => {
       expect(ERRORS[code].exitCode).toBe(EXIT.badInput);
       expect(ERRORS[code].retryable).toBe(false);
     }
+  });
+
+  it('tell want of memory from a file that is missing, whatever it was wrapped in', () => {
+    const unread = (code: string, message: string) => new RopesweepError('CHECKPOINT_MISSING', { where: 'model.safetensors', what: 'it cannot be read' }, { cause: Object.assign(new Error(`${code}: ${message}, open 'model.safetensors'`), { code }) });
+    expect(outOfMemoryIn(unread('ENOMEM', 'not enough memory'))).toContain('not enough memory');
+    expect(outOfMemoryIn(new Error('x', { cause: unread('ENOMEM', 'not enough memory') }))).toContain('ENOMEM');
+    expect(outOfMemoryIn(new Error('std::bad_alloc'))).toBe('std::bad_alloc');
+    expect(outOfMemoryIn(unread('ENOENT', 'no such file or directory'))).toBeNull();
   });
 
   it('are sentences', () => {

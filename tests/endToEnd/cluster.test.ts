@@ -62,6 +62,15 @@ async function reportedFailures(sweep: string): Promise<string[]> {
   }
 }
 
+async function untilRows(look: () => Promise<unknown[]>): Promise<unknown[]> {
+  for (const limit = Date.now() + 60_000; Date.now() < limit; ) {
+    const rows = await look();
+    if (rows.length > 0) return rows;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error('no rows came within a minute');
+}
+
 /** SIGTERM: the worker drains and ends in order. */
 async function stopped(command: RunningCommand): Promise<void> {
   command.child.kill('SIGTERM');
@@ -113,6 +122,17 @@ describe('with DATABASE_URL and TEMPORAL_ADDRESS set', () => {
     // A heartbeat timeout is no failure that anybody reported.
     expect(await reportedFailures('killed')).toEqual([expect.stringContaining('is gone')]);
     await Promise.all([stopped(second), stopped(control)]);
+  });
+
+  it('a worker whose row of the registry is gone registers again with its next heartbeat', async () => {
+    const evaluation = worker('--slots', '1');
+    const row = () => query(databaseUrl, `SELECT id, state FROM workers WHERE pid = ${String(evaluation.pid)}`);
+    await migrate(databaseUrl);
+    const before = await untilRows(row);
+    await query(databaseUrl, `DELETE FROM workers WHERE pid = ${String(evaluation.pid)}`);
+    expect(await untilRows(row)).toEqual(before);
+    await stopped(evaluation);
+    expect(await row()).toEqual([]);
   });
 
   it('a cancel from Temporal kills the slot in the middle of its shard, keeps what is measured and ends cancelled', async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { configuredServers, openConnections, openStoreConnection, temporalFromEnvironment } from '../../infra/connections.js';
+import { configuredServers, openConnections, openStoreConnection, openWorkerServers } from '../../infra/connections.js';
 import { doctor, isHealthy } from '../../infra/doctor.js';
 import { sharedTemporal } from './sharedTemporal.js';
 
@@ -34,7 +34,7 @@ test('with nothing configured both servers are embedded, and the same commands u
     // A worker gets by its environment what the command has.
     for (const [name, value] of Object.entries(own.workerEnvironment())) vi.stubEnv(name, value);
     vi.stubEnv('TEMPORAL_CLI_PATH', undefined);
-    expect(temporalFromEnvironment()).toEqual({ connectionOptions: { address: temporal.address }, namespace: 'default' });
+    expect(await openWorkerServers()).toMatchObject({ databaseUrl: own.databaseUrl, connectionOptions: { address: temporal.address }, namespace: 'default' });
     const configured = await openConnections({ home: join(home, 'other'), sweep: 'another', log });
     expect(configured).toMatchObject({ embedded: false, attached: null, databaseUrl: own.databaseUrl });
     expect(await configured.temporal()).toMatchObject({ address: temporal.address, uiUrl: null });
@@ -48,6 +48,21 @@ test('with nothing configured both servers are embedded, and the same commands u
   } finally {
     await own.close();
   }
+});
+
+test('a worker works for the stack that runs in its home, which waits for it to leave, and starts none', async () => {
+  vi.stubEnv('TEMPORAL_CLI_PATH', binary);
+  await expect(openWorkerServers(home)).rejects.toMatchObject({ code: 'CONFIG_INVALID', problems: [expect.objectContaining({ where: 'DATABASE_URL', what: expect.stringContaining(`no stack runs in ${home}`) as string })] });
+  expect(readdirSync(home)).toEqual([]);
+  const own = await openConnections({ home, sweep: 'demo', log });
+  const { address } = await own.temporal();
+  const servers = await openWorkerServers(home);
+  expect(servers).toMatchObject({ databaseUrl: own.databaseUrl, connectionOptions: { address }, namespace: 'default' });
+  expect(servers.ownerGone()).toBe(false);
+  const closed = own.close();
+  await expect.poll(() => servers.ownerGone()).toBe(true);
+  await servers.close();
+  await closed;
 });
 
 test('a reader finds the embedded store of a home that was used, and nothing in a new one', async () => {

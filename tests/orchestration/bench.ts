@@ -12,15 +12,18 @@ import getPort from 'get-port';
 import type { ControlActivities } from '../../activities/control.js';
 import type { EvaluateActivities } from '../../activities/evaluate.js';
 import type { ShardId, SweepId } from '../../domain/ids.js';
-import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type Elsewhere, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
+import { CONTROL_QUEUE, sharedPage, SIGNALS, sweepWorkflowId, type Elsewhere, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
 import type { SweepEndState } from '../../domain/states.js';
 import { startTemporal } from '../../infra/embedded/temporal.js';
 import { packageFile } from '../../infra/packageRoot.js';
+import { temporalExecutions } from '../../worker/executions.js';
 import { sharedTemporal } from '../infra/sharedTemporal.js';
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 export const QUEUE = 'test-evaluate';
+/** Of the larger device class, where a backlog has one. */
+export const LARGER_QUEUE = 'test-evaluate-larger';
 
 /** What a shard does when it is evaluated: ends, or throws what evaluateShard would throw. */
 export type Behaviour = (attempt: number, signal: AbortSignal) => Promise<unknown>;
@@ -48,7 +51,7 @@ export class Backlog {
   readonly cells = new Map<ShardId, number>();
   readonly crashes = new Map<ShardId, number>();
   readonly prioritised: number[] = [];
-  /** Shards whose cells go on into another one. */
+  /** Shards whose cells go on into another one, which is of the larger device class. */
   readonly handsOn = new Map<ShardId, ShardId>();
   control: SweepControl = { state: 'running', concurrency: 4, priority: 3, maximumAttempts: 3, spent: null };
   /** Where the first worker that is given a shard passes it on to. */
@@ -75,12 +78,25 @@ export class Backlog {
     for (let index = from; index < from + count; index += 1) this.left.add(`shard-${String(index).padStart(4, '0')}` as ShardId);
   }
 
-  readonly activities: ControlActivities = {
+  private isLarger(shard: ShardId): boolean {
+    return [...this.handsOn.values()].includes(shard);
+  }
+
+  /** As the store makes it. */
+  private page(except: readonly ShardId[]): ShardId[] {
+    const { concurrency } = this.control;
+    const open = [...this.left].filter((shard) => !except.includes(shard));
+    const ofClass = (larger: boolean, shards: readonly ShardId[]): ShardId[] => shards.filter((shard) => this.isLarger(shard) === larger);
+    const [own, larger] = [false, true].map((isLarger) => ofClass(isLarger, open).slice(0, 2 * concurrency));
+    return sharedPage(concurrency, own ?? [], larger ?? [], { own: ofClass(false, except).length, larger: ofClass(true, except).length });
+  }
+
+  readonly activities: Omit<ControlActivities, 'reportShard'> = {
     nextShards: ({ except }) => {
       const { control } = this;
       const canaries = this.canaries.splice(0);
-      const open = canaries.length > 0 ? canaries : [...this.left].filter((shard) => !except.includes(shard)).slice(0, 2 * control.concurrency);
-      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: QUEUE, crashes: this.crashes.get(shard) ?? 0 });
+      const open = canaries.length > 0 ? canaries : this.page(except);
+      const start = (shard: ShardId): ShardStart => ({ shard, evaluationQueue: this.isLarger(shard) ? LARGER_QUEUE : QUEUE, crashes: this.crashes.get(shard) ?? 0 });
       return Promise.resolve({ control, shards: control.state === 'running' && control.spent === null ? open.map(start) : [], canary: canaries.length > 0 });
     },
     goneShards: ({ open }) => Promise.resolve(open.filter((shard) => !this.left.has(shard))),
@@ -158,13 +174,19 @@ export async function openBench(): Promise<Bench> {
   const connection = await Connection.connect({ address: server.address });
   const native = await NativeConnection.connect({ address: server.address });
   const client = new Client({ connection });
+  const executions = temporalExecutions(client);
   return {
     client,
     withWorker: async (backlog, work) => {
       const common = { connection: native, shutdownForceTime: 5_000 };
-      const control = await Worker.create({ ...common, taskQueue: CONTROL_QUEUE, workflowBundle: workflowBundle(), activities: backlog.activities });
-      const evaluation = await Worker.create({ ...common, taskQueue: QUEUE, activities: backlog.evaluate, maxConcurrentActivityTaskExecutions: 50, maxHeartbeatThrottleInterval: 200, defaultHeartbeatThrottleInterval: 200 });
-      return control.runUntil(evaluation.runUntil(work));
+      const reportShard: ControlActivities['reportShard'] = ({ sweep, end }) => executions.shardEnded(sweepWorkflowId(sweep), end);
+      const control = await Worker.create({ ...common, taskQueue: CONTROL_QUEUE, workflowBundle: workflowBundle(), activities: { ...backlog.activities, reportShard } });
+      const evaluates = (taskQueue: string): Promise<Worker> =>
+        Worker.create({ ...common, taskQueue, activities: backlog.evaluate, maxConcurrentActivityTaskExecutions: 50, maxHeartbeatThrottleInterval: 200, defaultHeartbeatThrottleInterval: 200 });
+      const own = await evaluates(QUEUE);
+      if (backlog.handsOn.size === 0) return control.runUntil(own.runUntil(work));
+      const larger = await evaluates(LARGER_QUEUE);
+      return control.runUntil(own.runUntil(larger.runUntil(work)));
     },
     start: (sweep, input = {}) =>
       client.workflow

@@ -29,7 +29,8 @@ it('records the histories', async () => {
   const sweep = (name: string) => sweepWorkflowId(name as SweepId);
   const shard = (name: string, index: number) => shardWorkflowId(name as SweepId, `shard-${String(index).padStart(4, '0')}` as ShardId);
 
-  const calm = new Backlog(6, () => () => pause(20), { concurrency: 3 });
+  let calmBegun = 0;
+  const calm = new Backlog(6, () => () => pause(600 + 137 * (calmBegun++ % 7)), { concurrency: 3 });
   await bench.withWorker(calm, () => bench.start('done'));
   await save('sweep-done', sweep('done'));
   await save('shard-done', shard('done', 0));
@@ -64,6 +65,16 @@ it('records the histories', async () => {
   await bench.withWorker(poisoned, () => bench.start('split'));
   await save('sweep-split', sweep('split'));
   await save('shard-split', shard('split', 0));
+
+  // Half of its shards hand cells on, so both classes have shards to start for most of the time; no two end at once, which would
+  // share workflow tasks.
+  let begun = 0;
+  const mixed = new Backlog(12, () => () => pause(600 + 137 * (begun++ % 7)), { concurrency: 4 });
+  for (const id of [...mixed.left].filter((_, index) => index % 2 === 0)) mixed.handsOn.set(id, `${id}-larger` as ShardId);
+  await bench.withWorker(mixed, () => bench.start('two-classes'));
+  await save('sweep-two-classes', sweep('two-classes'));
+  await save('shard-handed-on', shard('two-classes', 0));
+  await save('shard-larger', shardWorkflowId('two-classes' as SweepId, 'shard-0000-larger' as ShardId));
 
   const steered = new Backlog(6, () => () => pause(100), { concurrency: 2 });
   await bench.withWorker(steered, async () => {

@@ -7,12 +7,17 @@ import { workflowBundle } from './bench.js';
 const folder = packageFile('tests', 'histories');
 const histories = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
+const eventTypes = (name: string): string[] =>
+  (JSON.parse(readFileSync(`${folder}/${name.replace(/\.json$/, '')}.json`, 'utf8')) as { events: { eventType: string }[] }).events.map(({ eventType }) => eventType);
+
 /** A change that is not deterministic against these would break sweeps that were running when it was installed. */
 describe('recorded histories', () => {
-  it('are there: a sweep and a shard that went well, and ones that crashed, were split, extended, steered and cancelled', () => {
+  it('are there: a sweep and a shard that went well, and ones that crashed, were split, handed cells on to a larger class, were extended, steered and cancelled', () => {
     expect(histories.sort()).toEqual([
       'shard-cancelled.json',
       'shard-done.json',
+      'shard-handed-on.json',
+      'shard-larger.json',
       'shard-quarantined.json',
       'shard-retried.json',
       'shard-split.json',
@@ -22,12 +27,39 @@ describe('recorded histories', () => {
       'sweep-incomplete.json',
       'sweep-split.json',
       'sweep-steered.json',
+      'sweep-two-classes.json',
     ]);
   });
 
   it.each(histories)('%s replays with the present workflows', async (name) => {
     const history: unknown = JSON.parse(readFileSync(`${folder}/${name}`, 'utf8'));
     await Worker.runReplayHistory({ workflowBundle: workflowBundle() }, history);
+  });
+
+  it.each([
+    ['5', 'of one device class', 'sweep-done', ['shard-done'], 5],
+    // Its window asks for a page for almost every shard, since each class may have half of it.
+    ['5.5', 'of two device classes, with cells handed on from shard to shard', 'sweep-two-classes', ['shard-handed-on', 'shard-larger'], 5.5],
+  ])('cost at most %s workflow tasks a shard in a sweep %s, its share of the sweep included', (_limit, _sweep, sweep, shards, limit) => {
+    const count = (name: string, type: string): number => eventTypes(name).filter((one) => one === type).length;
+    const tasks = (name: string): number => count(name, 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED');
+    const share = tasks(sweep) / count(sweep, 'EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED');
+    const most = Math.max(...shards.map(tasks)) + share;
+    console.log(`${sweep}: ${most.toFixed(2)} workflow tasks a shard`);
+    expect(share).toBeGreaterThan(1);
+    expect(most).toBeLessThanOrEqual(limit);
+  });
+
+  it.each(histories)('%s has at most 5,000 events and 500 open children', (name) => {
+    const events = eventTypes(name);
+    let [open, most] = [0, 0];
+    for (const type of events) {
+      if (type === 'EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED') open += 1;
+      else if (/^EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_(COMPLETED|FAILED|CANCELED|TERMINATED|TIMED_OUT)$/.test(type)) open -= 1;
+      most = Math.max(most, open);
+    }
+    expect(events.length).toBeLessThanOrEqual(5_000);
+    expect(most).toBeLessThanOrEqual(500);
   });
 
   it('would be refused if a workflow did something else', async () => {

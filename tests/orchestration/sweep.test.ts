@@ -326,6 +326,25 @@ describe('a sweep', () => {
     expect(sweep.events).toBeLessThan(5_000);
   });
 
+  it('with room for one in its window tries one canary after the other, and stops early when both fail of the same', async () => {
+    const backlog = new Backlog(6, () => () => fails('CHECKPOINT_INVALID', true), { concurrency: 1 });
+    backlog.canaries = ['shard-0005' as ShardId, 'shard-0003' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('narrow-fails'))).toEqual({ state: 'incomplete' });
+    expect([...backlog.attempts.keys()]).toEqual(['shard-0005', 'shard-0003']);
+    expect(backlog.reason).toContain('the cheapest and the dearest shard failed alike');
+  });
+
+  it('that is widened between its canaries still starts nothing else before the second has ended', async () => {
+    const backlog = new Backlog(6, (shard) => async () => {
+      if (!shard.endsWith('5')) await pause(300);
+      else backlog.control = { ...backlog.control, concurrency: 4 };
+      fails('CHECKPOINT_INVALID', true);
+    }, { concurrency: 1 });
+    backlog.canaries = ['shard-0005' as ShardId, 'shard-0003' as ShardId];
+    expect(await bench.withWorker(backlog, () => bench.start('widened'))).toEqual({ state: 'incomplete' });
+    expect([...backlog.attempts.keys()]).toEqual(['shard-0005', 'shard-0003']);
+  });
+
   it('goes on past a canary that failed where its window has room for one only', async () => {
     const backlog = new Backlog(5, (shard) => () => (shard.endsWith('4') ? fails('CHECKPOINT_INVALID', true) : succeeds()), { concurrency: 1 });
     backlog.canaries = ['shard-0004' as ShardId, 'shard-0003' as ShardId];

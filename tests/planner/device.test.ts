@@ -155,6 +155,23 @@ describe('the larger device class of a sweep', () => {
     expect(plan.digest).toBe(fresh.digest);
   });
 
+  it('is not asked again for a cell that it did not hold, while the other is too small for it; with more memory the other computes it', async () => {
+    const planned = async (memoryGiB: number): Promise<[Plan, CellKey]> => {
+      const set = ['deviceClass=little', 'largerDeviceClass=cuda-80', 'mixFingerprints=allow', `deviceClasses={little: {provider: cuda, memoryGiB: ${String(memoryGiB)}}}`];
+      const spec = parseSpec(LARGE, { file: DEMO, set });
+      const resolved = await resolveSweep(spec, { file: DEMO, fileSha256: ({ path: file }) => Promise.resolve(digest(file)), modelsFolder });
+      const key = buildPlan(spec, resolved, new Map()).cells.find(({ contextTokens }) => contextTokens === 131_072)?.key ?? ('' as CellKey);
+      return [buildPlan(spec, resolved, new Map([[key, { state: 'infeasible', reason: 'cuda-80 ran out', ifTooLarge: true }]])), key];
+    };
+    const cellOf = ([plan, key]: [Plan, CellKey]) => plan.cells.find((cell) => cell.key === key);
+    const [small, enough] = [await planned(24), await planned(79)];
+    expect(cellOf(small)).toMatchObject({ state: 'infeasible', reason: expect.stringMatching(/^it takes .* GiB, little has 24\.0 GiB; cuda-80 ran out$/) as string, foreseen: [{ deviceClass: 'little' }] });
+    expect(cellOf(enough)).toMatchObject({ state: 'planned' });
+    expect(cellOf(enough)).not.toHaveProperty('onLarger');
+    // What is foreseen is of a revision: another memory makes another.
+    expect(enough[0].digest).not.toBe(small[0].digest);
+  });
+
   it('is told by plan: how many cells go there, what they cost, and nothing of them among what is not run', async () => {
     const spec = parseSpec(LARGE, { file: DEMO, set: LARGER });
     const resolved = await resolveSweep(spec, { file: DEMO, fileSha256: ({ path: file }) => Promise.resolve(digest(file)), modelsFolder });

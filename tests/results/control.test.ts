@@ -89,12 +89,12 @@ describe('a hand on the wheel', () => {
 });
 
 describe('canaries', () => {
-  it('are the dearest and the cheapest shard of a revision that nobody has tried', async () => {
+  it('are the cheapest and the dearest shard of a revision, in this order, that nobody has tried', async () => {
     const sweep = await submitted('canary', {}, { canary: true });
     const { canary, shards } = await store.nextShards(sweep, []);
     expect(canary).toBe(true);
     const costs = await query<{ id: ShardId }>('SELECT id FROM shards WHERE sweep_id = $1 ORDER BY cost_flops DESC', [sweep]);
-    expect(shards.map(({ shard }) => shard)).toEqual([costs[0]?.id, costs.at(-1)?.id]);
+    expect(shards.map(({ shard }) => shard)).toEqual([costs.at(-1)?.id, costs[0]?.id]);
     const beside = await store.nextShards(sweep, shards.map(({ shard }) => shard));
     expect(beside).toMatchObject({ canary: false });
     expect(beside.shards).toHaveLength(2);

@@ -68,7 +68,7 @@ async function evaluate(sweep: SweepId, place: Place, result: (key: CellKey) => 
 }
 const measures = (key: CellKey): CellResult => fixtureResult(key, 512);
 
-const outcomesOf = (key: CellKey) => query('SELECT device_class, state::text AS state, code, attempts FROM outcomes WHERE cell_key = $1 ORDER BY device_class', [key]);
+const outcomesOf = (key: CellKey) => query('SELECT device_class, state::text AS state, code, attempts FROM outcomes WHERE cell_key = $1 AND NOT forgotten ORDER BY device_class', [key]);
 
 describe('a cell that runs out of memory', () => {
   it('goes on into a shard of the larger class, costs and all, and is measured there', async () => {

@@ -251,7 +251,7 @@ describe('the registry and the file digests', () => {
     await store.registerWorker({ ...worker, pid: 2 });
     expect(await store.heartbeatWorker('w1', { draining: false, loaded: [] })).toEqual({ state: 'ready', reason: null });
     expect(await store.heartbeatWorker('gone', { draining: false, loaded: [] })).toBeNull();
-    await store.unregisterWorker('w1');
+    await store.unregisterWorker(worker);
     const file = { path: '/w/model.safetensors', size: 5_000_000_000, mtimeMs: 1_700_000_000_000.25, sha256: 'abc' };
     await store.saveFileDigest(file);
     await store.saveFileDigest(file);

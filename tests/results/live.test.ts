@@ -164,8 +164,7 @@ describe('a live view', () => {
     expect(await rows()).toEqual([{ name: 'busy', slots: 4, busySlots: 2, state: 'ready' }, { name: 'silent', slots: 4, busySlots: 0, state: 'silent' }]);
     await store.finishSweep(sweep, 'stopped');
     expect(await rows()).toMatchObject([{ busySlots: 0 }, { busySlots: 0 }]);
-    await store.unregisterWorker('busy');
-    await store.unregisterWorker('silent');
+    for (const id of ['busy', 'silent']) await store.unregisterWorker({ id, ...worker });
   });
 
   it('counts the attempts above the first, and keeps what a shard had done when it was handed back', async () => {

@@ -1,6 +1,6 @@
 /** What becomes of cells whose slot dies of memory: real limits on real processes. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -115,6 +115,22 @@ describe('the longest cells of a job are infeasible and the others measured', ()
 
   it.skipIf(cgroup === null)('when the kernel kills its slot for memory', async () => {
     await expectInfeasible(await evaluateWithin(cgroup ?? '', 400 * 2 ** 20), [FAR], [SHORT]);
+  });
+});
+
+describe('a slot that cannot open a checkpoint for want of memory', () => {
+  // What fails first differs from slot to slot: opening a file, or the heap; where the slot died of it another one goes on.
+  it.skipIf(!hasPrlimit).each([1, 2, 3])('says so and not that it is missing (slot %s)', async () => {
+    pool = new ForkedSlots({ slots: 1, threads: 1, place });
+    await pool.selfTest();
+    const slot = String(pool.pids[0]);
+    const usedBytes = 1024 * Number(/VmSize:\s+(\d+) kB/.exec(readFileSync(`/proc/${slot}/status`, 'utf8'))?.[1]);
+    execFileSync('prlimit', ['--pid', slot, `--as=${String(usedBytes)}`]);
+    const results = new Map<CellKey, CellResult>();
+    await pool.evaluate(await job(), (message) => message.kind === 'cell' && results.set(message.result.key, message.result), never);
+    expect(results.size).toBe(8);
+    await expectInfeasible(results, [LONG], []);
+    for (const result of results.values()) if (result.state !== 'measured') expect(result).toMatchObject({ state: 'infeasible', code: 'OUT_OF_MEMORY' });
   });
 });
 
