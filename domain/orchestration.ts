@@ -67,21 +67,6 @@ export interface Page {
   readonly canary: boolean;
 }
 
-/**
- * Of a sweep with two device classes, which shards a window may start: while both classes have some, each has half of it, so that
- * neither stands behind shards that wait for workers of the other.
- *
- * @param own shards to start, in order; `larger` likewise
- */
-export function sharedPage<Shard>(concurrency: number, own: readonly Shard[], larger: readonly Shard[], inFlight: { readonly own: number; readonly larger: number }): Shard[] {
-  if (larger.length === 0 || own.length === 0) return [...larger, ...own];
-  const roomOfLarger = Math.floor(concurrency / 2) - inFlight.larger;
-  const roomOfOwn = Math.ceil(concurrency / 2) - inFlight.own;
-  const page = [...larger.slice(0, Math.max(0, roomOfLarger)), ...own.slice(0, Math.max(0, roomOfOwn))];
-  // An empty page would say that there is nothing left.
-  return page.length > 0 ? page : (roomOfLarger > roomOfOwn ? larger : own).slice(0, 1);
-}
-
 export interface ShardInput extends ShardStart {
   readonly sweep: SweepId;
   readonly maximumAttempts: number;

@@ -3,7 +3,7 @@
  */
 import { RopesweepError } from '../domain/errors.js';
 import type { ShardId, SweepId } from '../domain/ids.js';
-import { evaluationQueue, sharedPage, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
+import { evaluationQueue, type Page, type ShardStart, type SweepControl } from '../domain/orchestration.js';
 import type { Steered, SweepWish } from '../domain/ports.js';
 import type { SweepSpec } from '../domain/spec.js';
 import { allowed, isEnded, type SweepState } from '../domain/states.js';
@@ -35,7 +35,7 @@ async function controlRow(client: Client, sweep: SweepId): Promise<ControlRow> {
   return row;
 }
 
-/** How the sweep is to be run now, and the shards to start beside `except`: two windows at most, so that a page costs as much history as a shard. */
+/** How the sweep is to be run now, and the shards to start beside `except`: two windows at most of a device class, so that a page costs as much history as a shard. */
 export async function nextShards(client: Client, sweep: SweepId, except: readonly ShardId[]): Promise<Page> {
   const row = await controlRow(client, sweep);
   const control: SweepControl = { state: row.state, concurrency: row.concurrency, priority: row.priority, maximumAttempts: row.spec.maximumAttempts, spent: spentBudget(row) };
@@ -55,14 +55,13 @@ interface OpenShard {
   readonly deviceClass: string;
 }
 
+/** Of each device class as many as if it had the window for itself. */
 async function shardsToStart(client: Client, sweep: SweepId, { concurrency, largerDeviceClass }: ControlRow, except: readonly ShardId[]): Promise<OpenShard[]> {
   if (largerDeviceClass === null) return openShards(client, sweep, Prisma.sql`true`, 2 * concurrency, except);
   const isLarger = Prisma.sql`h.device_class = ${largerDeviceClass}`;
   const larger = await openShards(client, sweep, isLarger, 2 * concurrency, except);
   const own = await openShards(client, sweep, Prisma.sql`NOT (${isLarger})`, 2 * concurrency, except);
-  const inFlight = await client.$queryRaw<{ larger: boolean }[]>`SELECT ${isLarger} AS larger FROM shards h WHERE h.id = ANY (${except}::text[])`;
-  const largerInFlight = inFlight.filter((shard) => shard.larger).length;
-  return sharedPage(concurrency, own, larger, { larger: largerInFlight, own: inFlight.length - largerInFlight });
+  return [...larger, ...own];
 }
 
 /** Open shards that nobody looks after: leased ones too, for an attempt that died tells nobody. */

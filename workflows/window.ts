@@ -12,6 +12,10 @@ export class Window {
   /** How often somebody said that the store has news. */
   timesTold = 0;
   private page: ShardStart[] = [];
+  /** The last answer held shards of two device classes: each then has half of the window, so that neither stands behind shards that wait for workers of the other. */
+  private isShared = false;
+  /** Of shards in flight that this run of the workflow started. */
+  private readonly queueOf = new Map<ShardId, string>();
   /** The last answer held shards: there may be more. */
   private more = true;
   /** Canaries by how they ended; null while they run. */
@@ -27,7 +31,7 @@ export class Window {
   }
 
   get wantsPage(): boolean {
-    return this.news || (this.page.length === 0 && this.more && this.room > 0);
+    return this.news || (this.more && this.room > 0 && !this.page.some((shard) => this.fits(shard)));
   }
 
   /** Nothing is in flight, and the store has nothing to start. */
@@ -47,6 +51,7 @@ export class Window {
     const others = shards.filter(({ shard }) => !this.open.has(shard) && !waiting.some((one) => one.shard === shard));
     this.page = [...waiting, ...others];
     this.more = shards.length > 0;
+    this.isShared = new Set(shards.map(({ evaluationQueue }) => evaluationQueue)).size > 1;
     if (canary) for (const { shard } of this.page) this.canaries.set(shard, null);
   }
 
@@ -54,15 +59,28 @@ export class Window {
   start(): ShardStart[] {
     const { control } = this;
     if (control?.state !== 'running' || control.spent !== null) return [];
-    // Canaries stand before all others.
-    const startable = this.gateIsClosed ? this.page.filter(({ shard }) => this.isPending(shard)).length : this.page.length;
-    const starting = this.page.splice(0, Math.max(0, Math.min(startable, this.room)));
-    for (const { shard } of starting) this.open.add(shard);
+    const starting: ShardStart[] = [];
+    for (const shard of this.page) {
+      if (this.room <= 0) break;
+      if ((this.gateIsClosed && !this.isPending(shard.shard)) || !this.fits(shard)) continue;
+      starting.push(shard);
+      this.open.add(shard.shard);
+      this.queueOf.set(shard.shard, shard.evaluationQueue);
+    }
+    this.page = this.page.filter((shard) => !starting.includes(shard));
     return starting;
+  }
+
+  /** Whether the class of a shard has room, if there is any. */
+  private fits({ evaluationQueue }: ShardStart): boolean {
+    if (!this.isShared) return true;
+    const inFlight = [...this.open].filter((shard) => this.queueOf.get(shard) === evaluationQueue).length;
+    return inFlight < Math.ceil((this.control?.concurrency ?? 0) / 2);
   }
 
   ended(end: ShardEnd): void {
     this.open.delete(end.shard);
+    this.queueOf.delete(end.shard);
     if (this.canaries.has(end.shard)) this.canaries.set(end.shard, end);
     // A shard that failed may have spent the budget; one that was cut in two or handed cells on left new ones.
     if (end.failure !== null || end.state !== 'done') this.news = true;
@@ -72,6 +90,7 @@ export class Window {
   drop(gone: readonly ShardId[]): void {
     for (const shard of gone) {
       this.open.delete(shard);
+      this.queueOf.delete(shard);
       this.canaries.delete(shard);
     }
     if (gone.length > 0) this.news = true;

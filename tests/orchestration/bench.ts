@@ -12,7 +12,7 @@ import getPort from 'get-port';
 import type { ControlActivities } from '../../activities/control.js';
 import type { EvaluateActivities } from '../../activities/evaluate.js';
 import type { ShardId, SweepId } from '../../domain/ids.js';
-import { CONTROL_QUEUE, sharedPage, SIGNALS, sweepWorkflowId, type Elsewhere, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
+import { CONTROL_QUEUE, SIGNALS, sweepWorkflowId, type Elsewhere, type ShardStart, type SweepControl, type SweepEnd, type SweepInput } from '../../domain/orchestration.js';
 import type { SweepEndState } from '../../domain/states.js';
 import { startTemporal } from '../../infra/embedded/temporal.js';
 import { packageFile } from '../../infra/packageRoot.js';
@@ -86,9 +86,7 @@ export class Backlog {
   private page(except: readonly ShardId[]): ShardId[] {
     const { concurrency } = this.control;
     const open = [...this.left].filter((shard) => !except.includes(shard));
-    const ofClass = (larger: boolean, shards: readonly ShardId[]): ShardId[] => shards.filter((shard) => this.isLarger(shard) === larger);
-    const [own, larger] = [false, true].map((isLarger) => ofClass(isLarger, open).slice(0, 2 * concurrency));
-    return sharedPage(concurrency, own ?? [], larger ?? [], { own: ofClass(false, except).length, larger: ofClass(true, except).length });
+    return [true, false].flatMap((larger) => open.filter((shard) => this.isLarger(shard) === larger).slice(0, 2 * concurrency));
   }
 
   readonly activities: Omit<ControlActivities, 'reportShard'> = {

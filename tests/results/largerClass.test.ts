@@ -259,25 +259,15 @@ describe('two sweeps with a cell in common', () => {
   });
 });
 
-describe('the window', () => {
-  it('is shared half and half while both classes have shards, so that neither waits for workers of the other', async () => {
+describe('a page of shards to start', () => {
+  it('has two windows of each class at most: the window shares itself out', async () => {
     const long = Array.from({ length: 8 }, (_, index) => 4096 + index);
     const grid = gridOf('halves', { contextTokens: [512, 513, 514, 515, 516, 517, ...long], depths: [0] });
-    const plan = planOf(grid, long);
-    const sweep = (await store.submit({ ...fixtureSpec(grid), concurrency: 4 }, plan)).sweep;
-    const classesOf = async (except: readonly ShardId[]) => {
-      const { shards } = await store.nextShards(sweep, except);
-      return shards.map(({ shard, evaluationQueue: queue }) => ({ shard, larger: queue === evaluationQueue('large') }));
-    };
-    const page = await classesOf([]);
-    expect(page.map(({ larger }) => larger)).toEqual([true, true, false, false]);
-    const stuck = page.filter(({ larger }) => larger).map(({ shard }) => shard);
-    const busy = page.filter(({ larger }) => !larger).map(({ shard }) => shard);
-    // A shard of its own class ended: the place is not one for the larger class, which nobody serves.
-    expect((await classesOf([...stuck, ...busy.slice(1)])).map(({ larger }) => larger)).toEqual([false]);
-    // Full: said so that the window asks again, and not that the store has nothing left.
-    expect((await classesOf([...stuck, ...busy])).map(({ larger }) => larger)).toEqual([false]);
+    const sweep = (await store.submit({ ...fixtureSpec(grid), concurrency: 3 }, planOf(grid, long))).sweep;
+    const isLarger = async (except: readonly ShardId[]) => (await store.nextShards(sweep, except)).shards.map(({ shard, evaluationQueue: queue }) => ({ shard, larger: queue === evaluationQueue('large') }));
+    const page = await isLarger([]);
+    expect(page.map(({ larger }) => larger)).toEqual([...Array<boolean>(6).fill(true), ...Array<boolean>(6).fill(false)]);
     await query(`UPDATE shards SET state = 'done' WHERE sweep_id = $1 AND device_class = 'cpu'`, [sweep]);
-    expect((await classesOf(stuck)).map(({ larger }) => larger)).toEqual(Array(6).fill(true));
+    expect((await isLarger(page.slice(0, 6).map(({ shard }) => shard))).map(({ larger }) => larger)).toEqual([true, true]);
   });
 });
