@@ -4,6 +4,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { FAILURES, SIGNALS } from '../domain/orchestration.js';
 import type { Executions } from '../domain/ports.js';
 
+/**
+ * Of one signal: a server that is busy with its workflow lets some hang for as long as the client has patience, and the next attempt
+ * goes through at once. What is told twice changes nothing.
+ */
+const TELL_LIMIT_MS = 1_000;
+
 export const temporalExecutions = (client: Client): Executions => ({
   running: async (workflowIds) => {
     const running = await Promise.all(
@@ -21,7 +27,7 @@ export const temporalExecutions = (client: Client): Executions => ({
   },
   shardEnded: async (workflowId, end) => {
     try {
-      await client.workflow.getHandle(workflowId).signal(SIGNALS.shardEnded, end);
+      await client.withDeadline(Date.now() + TELL_LIMIT_MS, () => client.workflow.getHandle(workflowId).signal(SIGNALS.shardEnded, end));
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }

@@ -66,7 +66,7 @@ function classify(error: unknown): Classified {
 
 const { failShard, splitShard } = proxyActivities<ControlActivities>({ taskQueue: CONTROL_QUEUE, startToCloseTimeout: '1 minute' });
 /** Local: a signal of the workflow's own would take a workflow task more, to hear that it was sent. */
-const { reportShard } = proxyLocalActivities<ControlActivities>({ startToCloseTimeout: '10 seconds', retry: { maximumAttempts: 5 } });
+const { reportShard } = proxyLocalActivities<ControlActivities>({ startToCloseTimeout: '10 seconds', retry: { initialInterval: '100 milliseconds', maximumAttempts: 5 } });
 
 export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
   let situation: ShardSituation = { shard: input.shard, phase: 'evaluating', untilMs: null, tried: 0, failure: null };
