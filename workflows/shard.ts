@@ -65,8 +65,8 @@ function classify(error: unknown): Classified {
 }
 
 const { failShard, splitShard } = proxyActivities<ControlActivities>({ taskQueue: CONTROL_QUEUE, startToCloseTimeout: '1 minute' });
-/** Local: a signal of the workflow's own would take a workflow task more, to hear that it was sent. */
-const { reportShard } = proxyLocalActivities<ControlActivities>({ startToCloseTimeout: '10 seconds', retry: { initialInterval: '100 milliseconds', maximumAttempts: 5 } });
+/** Local: a signal of the workflow's own would take a workflow task more, to hear that it was sent. For longer than a server takes none (10 s were seen). */
+const { reportShard } = proxyLocalActivities<ControlActivities>({ startToCloseTimeout: '10 seconds', retry: { initialInterval: '100 milliseconds', maximumInterval: '1 second', maximumAttempts: 30 } });
 
 export async function shardWorkflow(input: ShardInput): Promise<ShardEnd> {
   let situation: ShardSituation = { shard: input.shard, phase: 'evaluating', untilMs: null, tried: 0, failure: null };
